@@ -1,0 +1,62 @@
+# Every verb that a person, a git hook or CI uses. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The first interpreter on PATH that is new enough *and runs*: a version manager's shim may exist without a Python.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+STAMP := .venv/.setup
+SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with everything in it, the extension built
+
+.venv/.packages: requirements.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none on PATH runs: install one, or say make PYTHON=/path/to/python3"; exit 1; }
+	@command -v cargo >/dev/null || { echo "Rust is needed (cargo is not on PATH): install it with rustup or your distribution"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+# The installed distribution is editable: Python changes need no set-up, Rust changes do.
+$(STAMP): .venv/.packages $(SOURCES)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup ## set up, start a gateway on an embedded Valkey, and show a simulated evening
+	@$(BIN)/gateway demo $(ARGS)
+
+test: setup ## set up, then run every check and every test; the last line counts them
+	@$(BIN)/python -m scripts.run_tests $(ARGS)
+
+check: setup ## fast: format, lint, types, imports, stubs, clippy, unit tests
+	@$(BIN)/python -m scripts.run_tests --fast
+
+format: setup ## rewrite the sources in the house's format
+	$(BIN)/ruff check --quiet --fix --exit-zero .
+	$(BIN)/ruff format --quiet .
+	cargo fmt --all
+
+docs: setup ## write the tables of docs/reference anew from the code
+	$(BIN)/python -m scripts.docs_tables --write
+
+bench: setup ## index and serialization, native against pure; prints the ratios
+	$(BIN)/python -m pytest benches --benchmark-only --benchmark-sort=name --benchmark-json=.benchmarks/latest.json -q -p no:randomly --timeout=600
+	$(BIN)/python -m scripts.bench_table .benchmarks/latest.json
+
+lock: .venv/.packages ## resolve requirements.lock and Cargo.lock anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --group dev pyproject.toml -o requirements.lock --upgrade
+	cargo update
+
+hooks: setup ## install the git hook that runs make check before a commit
+	$(BIN)/pre-commit install
+
+clean: ## remove what set-up and builds have made
+	rm -rf .venv .venvs target dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find python -name '*.so' -delete
+
+.PHONY: help setup run test check format docs bench lock hooks clean

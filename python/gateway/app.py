@@ -1,0 +1,326 @@
+"""The composition root: the only file that builds concrete classes and wires them together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+
+from gateway.auth.jwt import JwtVerifier
+from gateway.auth.origin import OriginPolicy
+from gateway.auth.revocation import RevocationCheck
+from gateway.auth.table_token import TableTokenVerifier
+from gateway.broker.base import Broker
+from gateway.broker.embedded import EmbeddedServer
+from gateway.broker.redis import create_broker
+from gateway.broker.url import redact_url
+from gateway.endpoints.edge import Edge
+from gateway.endpoints.health import health_router
+from gateway.endpoints.metrics import metrics_router
+from gateway.endpoints.websocket import websocket_router
+from gateway.errors import BrokerError, GatewayError
+from gateway.fanout import create_fanout
+from gateway.fanout.base import FanoutLimits
+from gateway.hub.admission import Admission
+from gateway.hub.authenticator import Authenticator
+from gateway.hub.manager import ConnectionManager
+from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
+from gateway.ingest.drop_rate import EventDropRateTracker
+from gateway.ingest.interest import Interest
+from gateway.ingest.subscriber import RedisSubscriber
+from gateway.protocol.audiences import PATTERNS
+from gateway.protocol.routing import RoutingTable
+from gateway.resilience.circuit_breaker import CircuitBreaker
+from gateway.resilience.jitter import DecorrelatedJitter
+from gateway.server.signals import drain_on_signal
+from gateway.settings import Settings, connection_ceiling
+from gateway.telemetry.logging import configure_logging, get_logger
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.redaction import install_redaction
+from gateway.types import Clock, SystemClock
+
+START_SECONDS = 5.0
+"""How long a start waits for Redis. Longer would keep the liveness probe waiting; the subscriber goes on trying."""
+
+STOP_SECONDS = 5.0
+"""For each part that is stopped, but for the drain, which is a setting."""
+
+OLDEST_REDIS = 7
+"""Redis' first version with sharded Pub/Sub, which critical events will need. Valkey's versions begin above it."""
+
+_log = get_logger("gateway")
+
+
+@dataclass(slots=True)
+class _Running:
+    """What exists from start to stop."""
+
+    edge: Edge
+    subscriber: RedisSubscriber
+    draining: asyncio.Task[None] | None = None
+
+
+class Gateway:
+    """The gateway, to be mounted in a FastAPI application: include `router`, and run `lifespan`.
+
+    ```python
+    gateway = Gateway(Settings.load())
+    app = FastAPI(lifespan=gateway.lifespan)
+    app.include_router(gateway.router)
+    ```
+
+    For one event loop. It may be started again after it has stopped, not twice at a time.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, clock: Clock | None = None) -> None:
+        """`settings`: None reads the environment.
+
+        Raises:
+            SettingsError: the settings are malformed or unsafe.
+            RoutingError: the routing file is no routing table.
+        """
+        self.settings = settings or Settings.load()
+        self.clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self.routing = (
+            RoutingTable.load(Path(self.settings.routing_file)) if self.settings.routing_file else RoutingTable()
+        )
+        self._origins = OriginPolicy(self.settings.allowed_origins, allow_any=not self.settings.allowed_origins)
+        self._running: _Running | None = None
+        self.router = APIRouter()
+        for part in (websocket_router, health_router, metrics_router):
+            self.router.include_router(part(self._edge))
+
+    def _edge(self) -> Edge:
+        return self._started().edge
+
+    def _started(self) -> _Running:
+        if self._running is None:
+            raise GatewayError(
+                "the gateway is not running: pass gateway.lifespan to FastAPI(lifespan=…), or enter it in your own"
+            )
+        return self._running
+
+    @asynccontextmanager
+    async def lifespan(self, app: FastAPI | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - FastAPI passes itself
+        """Run the gateway: workers, subscriber, heartbeat; stopped in the reverse order, each with a time-out.
+
+        Raises:
+            EmbeddedServerError: no Redis URL is set, and the embedded server does not start.
+            CoreMissingError: the native core is asked for, and the extension is not there.
+        """
+        if self._running is not None:
+            raise GatewayError("the gateway is running already")
+        install_redaction()
+        try:
+            async with AsyncExitStack() as stack:
+                await self._start(stack)
+                yield
+        finally:
+            self._running = None
+        _log.info("gateway stopped")
+
+    async def drain(self) -> None:
+        """Admit nobody new, take no more events, pass on what was accepted, and close everybody with 1001.
+
+        Returns when it is done, at the latest after `GATEWAY_DRAIN_SECONDS` and the seconds that a close may take.
+        May be called again: everybody waits for the same drain.
+        """
+        if (running := self._running) is None:
+            return
+        if running.draining is None:
+            running.edge.draining = True
+            self.metrics.draining.set(1)
+            running.draining = asyncio.create_task(self._drain(running), name="gateway-drain")
+        # Shielded: one caller that is cancelled must not stop it for the others.
+        await asyncio.shield(running.draining)
+
+    async def _drain(self, running: _Running) -> None:
+        _log.info("draining", connections=running.edge.fanout.stats().connections)
+        await running.subscriber.stop(STOP_SECONDS)
+        await running.edge.fanout.stop(self.settings.drain_seconds)
+
+    # --- start ---------------------------------------------------------------------------------------------------
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        settings, metrics, clock = self.settings, self.metrics, self.clock
+        for sentence in (*settings.warnings, *settings.unknown):
+            _log.warning(sentence)
+
+        url = settings.redis_url or await self._start_embedded(stack)
+        broker = create_broker(url, breaker=self._breaker("commands"))
+        stack.push_async_callback(broker.close)
+
+        limits = FanoutLimits(
+            max_broadcasts=settings.broadcast_queue,
+            message_rate=settings.message_rate,
+            max_message_bytes=settings.max_message_bytes,
+            heartbeat_timeout=settings.heartbeat_timeout,
+            workers=settings.broadcast_workers,
+        )
+        fanout = create_fanout(settings.fanout, limits, metrics, clock, production=not _development(settings))
+        metrics.bind_core(fanout.stats)
+        interest = Interest(patterns=PATTERNS if settings.pubsub == "patterns" else ())
+        sectors = CachedSectorDirectory(RedisSectorDirectory(broker), clock, metrics)
+        admission = Admission(
+            fanout,
+            node=connection_ceiling(settings),
+            per_user=settings.max_connections_per_user,
+            per_session=settings.max_connections_per_session,
+        )
+        manager = ConnectionManager(
+            fanout,
+            admission=admission,
+            authenticator=Authenticator(
+                JwtVerifier(settings.jwt_keys, settings.token_max_age, clock),
+                TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock),
+                RevocationCheck(broker),
+            ),
+            sectors=sectors,
+            interest=interest,
+            observer=metrics,
+            clock=clock,
+            heartbeat=settings.heartbeat_interval,
+        )
+        fanout.bind(manager)
+        subscriber = RedisSubscriber(
+            broker,
+            interest,
+            self.routing,
+            fanout,
+            breaker=self._breaker("pubsub"),
+            jitter=DecorrelatedJitter(),
+            drop_rate=EventDropRateTracker(
+                clock,
+                share=settings.drop_alert_share / 100,
+                window=settings.drop_alert_window,
+                cooldown=settings.drop_alert_every,
+                on_alert=lambda _alert: metrics.drop_alerts.inc(),
+            ),
+            observer=metrics.ingest,
+            clock=clock,
+        )
+        metrics.redis_up.set_function(lambda: float(subscriber.live))
+
+        edge = Edge(
+            fanout=fanout,
+            manager=manager,
+            admission=admission,
+            origins=self._origins,
+            observer=metrics,
+            metrics=metrics,
+            broker=broker,
+            operator_key=settings.operator_key.get_secret_value() if settings.operator_key else None,
+            development=_development(settings),
+            subscribed=lambda: subscriber.live,
+        )
+        self._running = _Running(edge, subscriber)
+        stack.push_async_callback(manager.stop)
+        stack.push_async_callback(self.drain)
+        # The seed's order: workers, subscriber, heartbeat. Whoever passes events on is there before events come.
+        await fanout.start()
+        await subscriber.start()
+        await self._greet(broker, subscriber, url)
+
+    async def _start_embedded(self, stack: AsyncExitStack) -> str:
+        server = EmbeddedServer()
+        url = await server.start()
+        stack.push_async_callback(server.stop)
+        return url
+
+    async def _greet(self, broker: Broker, subscriber: RedisSubscriber, url: str) -> None:
+        """Wait a moment for Redis, look at what it is, and log what is switched on."""
+        settings = self.settings
+        redis = redact_url(url) if settings.redis_url else "embedded"
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await subscriber.wait_live()
+                info = await broker.info()
+        except (BrokerError, TimeoutError):
+            info = {}
+            _log.warning("Redis is not there yet; not ready until it is", redis=redis)
+        server_version = info.get("valkey_version") or info.get("redis_version", "unknown")
+        major = info.get("redis_version", "").partition(".")[0]
+        if major.isdigit() and int(major) < OLDEST_REDIS:
+            _log.warning("Redis is too old: version 7 or newer, or Valkey, is needed", version=server_version)
+        if (policy := info.get("maxmemory_policy", "noeviction")) != "noeviction":
+            _log.warning(
+                "Redis may evict keys, revocations among them: set maxmemory-policy to noeviction", policy=policy
+            )
+        self.metrics.set_build(version("fanout-gateway"), self._edge().fanout.name)
+        _log.info(
+            "gateway started",
+            version=version("fanout-gateway"),
+            environment=settings.environment,
+            fanout=self._edge().fanout.name,
+            sockets=settings.sockets,
+            pubsub=settings.pubsub,
+            redis=redis,
+            redis_version=server_version,
+            max_connections=connection_ceiling(settings),
+            event_types=len(self.routing.rules),
+            allowed_origins=list(settings.allowed_origins) or "any",
+            operator_endpoints="key"
+            if settings.operator_key
+            else "loopback"
+            if settings.environment == "development"
+            else "closed",
+        )
+
+    def _breaker(self, duty: str) -> CircuitBreaker:
+        settings = self.settings
+        return CircuitBreaker(
+            duty,
+            self.clock,
+            failures=settings.breaker_failures,
+            open_seconds=settings.breaker_open,
+            trials=settings.breaker_trials,
+            on_change=self.metrics.on_breaker,
+        )
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The whole gateway as an application of its own; `app.state.gateway` is the `Gateway`.
+
+    Raises:
+        SettingsError: see `Gateway`.
+    """
+    gateway = Gateway(settings)
+    return _application(gateway, gateway.lifespan)
+
+
+def create_app_from_environment() -> FastAPI:
+    """What `gateway serve` runs in each process: logging is set up, and a signal drains before uvicorn stops.
+
+    Raises:
+        SettingsError: see `Gateway`.
+    """
+    configure_logging()
+    gateway = Gateway()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with gateway.lifespan(app):
+            with drain_on_signal(gateway.drain):
+                yield
+
+    return _application(gateway, lifespan)
+
+
+def _application(gateway: Gateway, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
+    # No interactive pages: they load scripts from elsewhere. The schema itself is there.
+    app = FastAPI(
+        title="Fanout Gateway", version=version("fanout-gateway"), lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    app.include_router(gateway.router)
+    app.state.gateway = gateway
+    return app
+
+
+def _development(settings: Settings) -> bool:
+    return settings.environment == "development"

@@ -1,0 +1,50 @@
+"""Each person's own token, signed with the settings' secrets as `gateway token` would sign it."""
+
+from __future__ import annotations
+
+from gateway.auth.jwt import issue_staff_token
+from gateway.auth.table_token import issue_table_token
+from gateway.demo.world import Persona
+from gateway.settings import Settings
+from gateway.types import Clock
+
+# Longer than anybody watches a demo without starting it anew, and inside the default longest life.
+_LIFE_SECONDS = 6 * 3600
+
+
+class TokenOffice:
+    """Issues tokens. Thread-safe."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        # The first key of each kind is the one to sign with.
+        self._staff = next(iter(settings.jwt_keys.items()))
+        self._diners = next(iter(settings.table_token_keys.items()))
+        self._life = min(_LIFE_SECONDS, settings.token_max_age or _LIFE_SECONDS)
+        self._clock = clock
+
+    def token(self, persona: Persona) -> str:
+        """A table token for a diner, a JWT for staff."""
+        if persona.session is not None:
+            kid, secret = self._diners
+            return issue_table_token(
+                secret,
+                kid=kid,
+                tenant=persona.tenant,
+                branch=persona.branches[0],
+                table=persona.table or 0,
+                session=persona.session,
+                expires_in=self._life,
+                clock=self._clock,
+            )
+        kid, secret = self._staff
+        return issue_staff_token(
+            secret,
+            kid=kid,
+            tenant=persona.tenant,
+            user=persona.user,
+            branches=persona.branches,
+            roles=persona.roles,
+            sectors=persona.sectors,
+            expires_in=self._life,
+            clock=self._clock,
+        )

@@ -1,0 +1,45 @@
+"""Who may use the operator's endpoints."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Callable
+
+from fastapi import HTTPException, Request
+
+from gateway.endpoints.edge import Edge
+
+# A request that came through a proxy is not from this machine, whatever its peer address says.
+FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+
+
+def operator_only(edge: Callable[[], Edge]) -> Callable[[Request], None]:
+    """A dependency that lets the operator through and answers 401 or 403 to all others."""
+
+    def check(request: Request) -> None:
+        key = edge().operator_key
+        if key is None:
+            if not (edge().development and _is_local(request)):
+                raise HTTPException(
+                    403,
+                    "Operator endpoints are closed: set GATEWAY_OPERATOR_KEY and send it as"
+                    " `Authorization: Bearer <key>`.",
+                )
+            return
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key.encode()):
+            raise HTTPException(
+                401, "Send the operator key as `Authorization: Bearer <key>`.", {"WWW-Authenticate": "Bearer"}
+            )
+
+    return check
+
+
+def _is_local(request: Request) -> bool:
+    if any(name in request.headers for name in FORWARDING_HEADERS) or request.client is None:
+        return False
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

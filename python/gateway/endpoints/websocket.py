@@ -1,0 +1,110 @@
+"""The four WebSocket endpoints: refusals before the upgrade, then accept, join, serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from starlette.responses import PlainTextResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from gateway.auth.bearer import token_from
+from gateway.endpoints.edge import Edge
+from gateway.errors import NodeFullError
+from gateway.hub.manager import RefusedError
+from gateway.hub.profiles import PROFILES, EndpointProfile
+from gateway.protocol.close_codes import WSCloseCode, reason_phrase
+from gateway.telemetry.logging import get_logger
+
+_log = get_logger("gateway.endpoints.websocket")
+
+
+def websocket_router(edge: Callable[[], Edge]) -> APIRouter:
+    """Routes of all profiles; `edge()` is asked at each handshake, since a gateway starts after its routes exist."""
+    router = APIRouter()
+    for profile in PROFILES.values():
+        router.add_api_websocket_route(profile.path, _endpoint(profile, edge), name=f"ws-{profile.name}")
+        router.add_api_route(profile.path, _upgrade_required(profile), include_in_schema=False, methods=["GET"])
+    return router
+
+
+def _endpoint(profile: EndpointProfile, edge: Callable[[], Edge]) -> Callable[[WebSocket], object]:
+    async def endpoint(websocket: WebSocket) -> None:
+        await _Handshake(edge(), profile, websocket).run()
+
+    return endpoint
+
+
+def _upgrade_required(profile: EndpointProfile) -> Callable[[], PlainTextResponse]:
+    def upgrade_required() -> PlainTextResponse:
+        # RFC 9110 §15.5.22: the answer to a plain request says what to upgrade to.
+        return PlainTextResponse(
+            f"{profile.path} is a WebSocket endpoint: connect with ws:// or wss://.\n",
+            status_code=HTTPStatus.UPGRADE_REQUIRED,
+            headers={"Upgrade": "websocket", "Connection": "Upgrade"},
+        )
+
+    return upgrade_required
+
+
+class _Handshake:
+    """One handshake and, if it succeeds, one connection's life on the ASGI way."""
+
+    def __init__(self, edge: Edge, profile: EndpointProfile, websocket: WebSocket) -> None:
+        self._edge = edge
+        self._profile = profile
+        self._websocket = websocket
+
+    async def run(self) -> None:
+        websocket = self._websocket
+        if not self._edge.origins.allows(websocket.headers.get("origin")):
+            await self._deny(HTTPStatus.FORBIDDEN, "bad_origin", "This Origin may not connect.")
+            return
+        bearer = token_from(
+            websocket.query_params.get(self._profile.token_parameter), websocket.scope.get("subprotocols", ())
+        )
+        if bearer.token is None:
+            await self._deny(
+                HTTPStatus.UNAUTHORIZED,
+                "no_token",
+                f"A token is needed: ?{self._profile.token_parameter}=… or the subprotocols `bearer, <token>`.",
+            )
+            return
+        if self._edge.draining:
+            await self._deny(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "This node is shutting down; connect again.")
+            return
+        try:
+            with self._edge.admission.handshake():
+                await websocket.accept(bearer.subprotocol)
+                connection = await self._edge.manager.join(self._profile, bearer.token, websocket)
+        except NodeFullError as error:
+            await self._deny(HTTPStatus.SERVICE_UNAVAILABLE, "node_full", str(error))
+        except RefusedError as error:
+            await self._close(error.code)
+        except WebSocketDisconnect:
+            self._edge.observer.on_handshake(self._profile.name, "disconnected")
+        except Exception:  # noqa: BLE001 - logged in full below; one connection must not end others
+            self._edge.observer.on_handshake(self._profile.name, "error")
+            _log.exception("handshake failed", endpoint=self._profile.name)
+            await self._close(WSCloseCode.SERVER_ERROR)
+        else:
+            await self._edge.fanout.serve(connection)
+
+    async def _deny(self, status: HTTPStatus, outcome: str, sentence: str) -> None:
+        self._edge.observer.on_handshake(self._profile.name, outcome)
+        _log.info("denied", endpoint=self._profile.name, outcome=outcome, status=int(status))
+        headers = {"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else {}
+        response = PlainTextResponse(sentence + "\n", status_code=status, headers=headers)
+        if "websocket.http.response" in self._websocket.scope.get("extensions", {}):
+            await self._websocket.send_denial_response(response)
+        else:
+            # A server without that extension can say 403 and no more (ASGI, "WebSocket Denial Response").
+            await self._websocket.close()
+
+    async def _close(self, code: WSCloseCode) -> None:
+        try:
+            await self._websocket.close(code, reason_phrase(code))
+        except (RuntimeError, OSError, WebSocketDisconnect):
+            # The peer was faster, or the handshake never got as far as a frame.
+            _log.debug("peer gone before its close", endpoint=self._profile.name)

@@ -1,0 +1,71 @@
+"""Every error of the gateway, in one tree. Imports nothing of ours.
+
+`str(error)` is written for the person who reads it: what was wrong, what was expected, what to do. It never
+carries a token or a secret.
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Anything that the gateway itself raises."""
+
+
+class SettingsError(GatewayError):
+    """A setting is missing, malformed or unsafe; `gateway` exits with status 2."""
+
+
+class TokenError(GatewayError):
+    """A token is malformed, forged, expired, of the wrong kind or too long-lived: close code 4001."""
+
+
+class ForbiddenError(GatewayError):
+    """A valid token does not allow what was asked for: close code 4003."""
+
+
+class RevokedError(TokenError):
+    """A token was valid once and has been revoked: close code 4001."""
+
+
+class LimitError(GatewayError):
+    """The user or the table session has as many connections as it may have: close code 4029."""
+
+
+class NodeFullError(GatewayError):
+    """The node has as many connections as it may have: HTTP 503."""
+
+
+class EventRefusedError(GatewayError):
+    """An event is not delivered; `reason` is the documented drop reason (`protocol.events.DropReason`)."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class RoutingError(SettingsError):
+    """The routing file cannot be read as a routing table."""
+
+
+class BrokerError(GatewayError):
+    """Redis could not be reached, or did not answer in time."""
+
+
+class CircuitOpenError(BrokerError):
+    """Redis failed so often lately that it is not asked at the moment."""
+
+
+class EmbeddedServerError(GatewayError):
+    """The embedded server could not be started, or is not there."""
+
+
+class ConnectionGoneError(GatewayError):
+    """The connection has already left."""
+
+
+class StoppingError(GatewayError, RuntimeError):
+    """The gateway is shutting down and takes no more connections: close code 1001."""
+
+
+class CoreMissingError(GatewayError):
+    """The native core was asked for and the extension cannot be imported."""

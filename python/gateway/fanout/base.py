@@ -1,0 +1,452 @@
+"""The fan-out port: what a core promises, whoever implements it.
+
+It speaks of rooms, audiences, messages (text or a close code) and connections; never of frames or threads.
+Two cores keep it, `pure.py` (the specification) and `native.py` (Rust), and one list of contract tests and
+property tests runs on both.
+
+The promises
+============
+
+1.  *One order.* All calls of a core come from one thread, the event loop's; the order of those calls is the
+    order of the room. Two events of a room reach every connection in the order of their `submit_many`.
+2.  *Exactly its audience.* An event reaches a connection only if, when it was submitted, the connection was in
+    one of the event's audiences in that room, and has been in it ever since until the event was passed to it.
+3.  *Once.* However many of the event's audiences a connection is in, it gets the event once.
+4.  *Leave means nothing more.* After `leave`, `close` or the loss of an audience by `move`, nothing that rested on it
+    is written to the connection's outbox, though it was submitted before.
+5.  *All or nothing.* A submit either takes its permits and reaches every recipient's outbox, or touches nobody.
+6.  *Tenants never meet.* The tenant is part of the room's key and of every identity key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from gateway.types import ConnectionId, Room
+
+MAX_BROADCASTS = 5_000
+"""Broadcasts accepted and not yet passed to all their recipients, on the whole node (the seed's queue)."""
+
+MAX_BROADCAST_BYTES = 64 * 1024 * 1024
+"""Payload bytes of those broadcasts, on the whole node."""
+
+MAX_ROOM_BROADCASTS = 500
+"""The same count for one room, so that a noisy room is full before the node is."""
+
+MAX_LABEL_BYTES = 128
+"""What a connection's owner keeps beside it, uninterpreted."""
+
+OUTBOX_BYTES = 1024 * 1024
+"""What may wait for one slow connection before events are dropped for it."""
+
+NODE_OUTBOX_BYTES = 256 * 1024 * 1024
+"""What may wait for all connections together before the largest outboxes are closed."""
+
+
+class Membership(NamedTuple):
+    """The audiences of one room that a connection is in."""
+
+    room: Room
+    audiences: tuple[str, ...]
+
+
+class Submission(NamedTuple):
+    """One event for some audiences of one room.
+
+    `payload` is UTF-8 JSON of an object, checked at the edge. `position` is None for a best-effort event, which
+    goes out byte for byte; a critical event's is `<id>/<hash>`, and id and position are spliced in front.
+    """
+
+    room: Room
+    audiences: tuple[str, ...]
+    payload: bytes
+    position: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionIdentity:
+    """What a core knows of who is behind a connection.
+
+    Attributes:
+        tenant: the tenant; `keys` have meaning inside it alone.
+        keys: names by which the connection can be counted and closed: `user:12`, `session:77`, `jti:…`.
+        expires_at: Unix seconds at which the core itself closes the connection with 4001; None for never.
+        label: at most `MAX_LABEL_BYTES` bytes, kept and given back uninterpreted.
+    """
+
+    tenant: int
+    keys: tuple[str, ...] = ()
+    expires_at: float | None = None
+    label: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInfo:
+    """What a core says of one connection."""
+
+    connection: ConnectionId
+    identity: ConnectionIdentity
+    memberships: tuple[Membership, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """Audiences that got their first member, or lost their last, by one change of the index.
+
+    An audience is counted once per room: two tenants' `branch:5:kitchen` are two.
+    """
+
+    occupied: tuple[str, ...] = ()
+    vacated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CoreStats:
+    """Counters since start and gauges, read at any time from any thread."""
+
+    connections: int
+    rooms: int
+    broadcasts_in_flight: int
+    bytes_in_flight: int
+    submitted: int
+    refused: int
+
+
+class FanoutCore(Protocol):
+    """Directory, index and permits: the part that has a native twin.
+
+    It holds no socket and no payload. The ASGI owner drives it: `submit_many` gives a ticket for every event that
+    has somebody to reach, `recipients` says whom, `finish` gives the permit back.
+
+    All methods may be called from one thread only (promise 1), except `stats`, which any thread may call.
+    """
+
+    def attach(
+        self, connection: ConnectionId, memberships: Sequence[Membership], identity: ConnectionIdentity
+    ) -> Occupancy:
+        """Enter a connection. Events submitted before this call are not for it.
+
+        Raises:
+            ValueError: an id is in use or out of range (1 to `types.MAX_ID`), a room is another tenant's, there is
+                no room or a room has no audience, a room or one of its audiences is named twice, a name is empty
+                or not UTF-8, or the label is too long; nothing was changed.
+        """
+        ...
+
+    def move(self, connection: ConnectionId, memberships: Sequence[Membership]) -> Occupancy:
+        """Replace a connection's rooms and audiences in one step.
+
+        What stays keeps its place in the order; what is new begins now; what is gone takes with it even what was
+        submitted before.
+
+        Raises:
+            KeyError: no such connection; nothing was changed.
+            ValueError: as for `attach`; nothing was changed.
+        """
+        ...
+
+    def set_identity(self, connection: ConnectionId, identity: ConnectionIdentity) -> None:
+        """Replace who is behind a connection (a refreshed token).
+
+        Raises:
+            KeyError: no such connection.
+            ValueError: another tenant, or a label too long; nothing was changed.
+        """
+        ...
+
+    def leave(self, connection: ConnectionId) -> Occupancy:
+        """Remove a connection; one that is not there changes nothing."""
+        ...
+
+    def submit_many(self, items: Sequence[tuple[Room, Sequence[str], int]]) -> list[int | None]:
+        """Admit events, given as room, audiences and payload bytes; one answer per item, in order.
+
+        A positive number is a ticket: the room has members to look at, and the event holds its permits until
+        `finish`. 0 says accepted, and nobody is in the room: nothing to do, and no permit held. None says refused:
+        no permit was free, or an earlier item of the same room in this batch was refused, since order would break.
+
+        Raises:
+            ValueError: a room is out of range or a size is negative; no item was admitted.
+        """
+        ...
+
+    def recipients(self, ticket: int) -> list[ConnectionId]:
+        """Whom a ticket's event reaches now, each once, in no particular order (promises 2 to 4).
+
+        Raises:
+            KeyError: no such ticket.
+        """
+        ...
+
+    def still_entitled(self, ticket: int, connection: ConnectionId) -> bool:
+        """Whether a connection is, now, still one of the ticket's recipients; for a job cut between recipients.
+
+        Raises:
+            KeyError: no such ticket.
+        """
+        ...
+
+    def finish(self, ticket: int) -> None:
+        """Give the ticket's permits back.
+
+        Raises:
+            KeyError: no such ticket, or finished already.
+        """
+        ...
+
+    def info(self, connection: ConnectionId) -> ConnectionInfo:
+        """Identity, rooms and audiences of one connection, rooms and audiences as they were given.
+
+        Raises:
+            KeyError: no such connection.
+        """
+        ...
+
+    def count(self, tenant: int, key: str) -> int:
+        """How many connections carry this identity key."""
+        ...
+
+    def find(self, tenant: int, key: str) -> list[ConnectionId]:
+        """The connections that carry this identity key, oldest first."""
+        ...
+
+    def list(self, tenant: int | None = None, cursor: int = 0, limit: int = 100) -> tuple[list[ConnectionInfo], int]:
+        """Connections with an id above `cursor`, oldest first, at most `limit`; and the next cursor, 0 at the end.
+
+        Oldest means the smallest id.
+
+        Raises:
+            ValueError: `limit` is below 1.
+        """
+        ...
+
+    def splice(self, payload: bytes, position: str) -> bytes:
+        """Put `event_id` and `position` in front of the members of a JSON object.
+
+        `position` is `<id>/<hash>`, of characters that JSON needs not escape; `event_id` is the part before the slash.
+
+        Raises:
+            ValueError: the payload does not begin, after white space, with an opening brace, or the position is
+                malformed.
+        """
+        ...
+
+    def stats(self) -> CoreStats:
+        """Counters and gauges. Any thread."""
+        ...
+
+
+class AsgiSocket(Protocol):
+    """The two ASGI callables of an accepted WebSocket; Starlette's `WebSocket` offers both."""
+
+    async def receive(self) -> Any:
+        """The next ASGI message."""
+        ...
+
+    async def send(self, message: Any) -> None:
+        """Send one ASGI message; returns when the server has taken it, which a slow client may put off for long."""
+        ...
+
+
+class DetachedSocket(NamedTuple):
+    """A connected WebSocket that has left its server; whoever takes it must close `fd`.
+
+    Attributes:
+        fd: the descriptor of a connected stream socket, non-blocking, close-on-exec, with nothing left to be written
+            for the server.
+        early: what the client sent and the server has read already; it comes before what `fd` will give.
+    """
+
+    fd: int
+    early: bytes
+
+
+class DetachableSocket(Protocol):
+    """An accepted WebSocket that its server can give away; `gateway.server.handoff` offers it."""
+
+    def detach(self) -> DetachedSocket:
+        """Take the socket out of the server. From here on the caller owns it.
+
+        Raises:
+            ConnectionGoneError: the server lost it in the meantime.
+        """
+        ...
+
+
+# --- what Python is told -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedNotice:
+    """A connection is gone; nothing more will be said of it. `code` is the close code sent or received."""
+
+    connection: ConnectionId
+    code: int
+    identity: ConnectionIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class MessageNotice:
+    """A client's message that Python must answer (by `Fanout.answer`); until then the client is not read."""
+
+    connection: ConnectionId
+    text: str
+
+
+Notice = ClosedNotice | MessageNotice
+
+
+class FanoutListener(Protocol):
+    """Who is told. All calls come on the event loop, and never from inside a call of `Fanout`."""
+
+    def on_notices(self, notices: Sequence[Notice]) -> None:
+        """What happened since the last call, in order. Must not block and must not raise."""
+        ...
+
+    def on_occupancy(self, occupancy: Occupancy) -> None:
+        """Audiences that became occupied or vacant; the exact-channel subscription follows it."""
+        ...
+
+
+class BroadcastObserver(Protocol):
+    """Through which metrics, logs and traces see broadcasts (the seed's name).
+
+    Called on the event loop; must not raise.
+    """
+
+    def on_broadcast(self, recipients: int, seconds: float) -> None:
+        """An event was passed to all its recipients' outboxes, so many seconds after it was accepted."""
+        ...
+
+    def on_dropped(self, events: int) -> None:
+        """Best-effort events were dropped from the outbox of a slow connection; a `gap` stands in their place."""
+        ...
+
+    def on_client_message(self, kind: str) -> None:
+        """A client sent a message: `ping`, `control` (Python answers it) or `rate_limited`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FanoutLimits:
+    """The numbers a core holds connections and broadcasts to; 0 is unlimited for the three of broadcasts."""
+
+    max_broadcasts: int = MAX_BROADCASTS
+    max_broadcast_bytes: int = MAX_BROADCAST_BYTES
+    max_room_broadcasts: int = MAX_ROOM_BROADCASTS
+    outbox_bytes: int = OUTBOX_BYTES
+    node_outbox_bytes: int = NODE_OUTBOX_BYTES
+    message_rate: int = 20  # messages a second and burst; 0 is unlimited
+    max_message_bytes: int = 65_536  # of a client's message, in UTF-8
+    heartbeat_timeout: float = 60.0  # seconds of silence before 1001
+    workers: int = 10  # asyncio workers of the ASGI owner
+
+
+class Fanout(Protocol):
+    """A whole core with its owners, as hub and ingest see it.
+
+    Every method is called on the event loop's thread. `attach` and `submit_many` share one order, the caller's.
+    """
+
+    name: str
+    """`pure` or `native`, for logs and metrics."""
+
+    async def start(self) -> None:
+        """Start the workers and the time-keeper; call once, on the loop that everything else is called on."""
+        ...
+
+    async def stop(self, timeout: float) -> None:
+        """Pass what was accepted, for at most `timeout` seconds, close everybody with 1001, stop the workers."""
+        ...
+
+    def attach(
+        self,
+        socket: AsgiSocket,
+        memberships: Sequence[Membership],
+        identity: ConnectionIdentity,
+        welcome: Callable[[ConnectionId], str] | None = None,
+    ) -> ConnectionId:
+        """Take over an accepted WebSocket; `welcome(id)` gives the first message in its outbox.
+
+        Raises:
+            ValueError: see `FanoutCore.attach`.
+        """
+        ...
+
+    async def serve(self, connection: ConnectionId) -> int:
+        """Read and write the ASGI connection until it has ended; returns the close code.
+
+        Cancelling it closes with 1001.
+        """
+        ...
+
+    def move(self, connection: ConnectionId, memberships: Sequence[Membership]) -> None:
+        """See `FanoutCore.move`.
+
+        Raises:
+            ConnectionGoneError: no such connection.
+        """
+        ...
+
+    def set_identity(self, connection: ConnectionId, identity: ConnectionIdentity) -> None:
+        """See `FanoutCore.set_identity`; `expires_at` counts from now on.
+
+        Raises:
+            ConnectionGoneError: no such connection.
+        """
+        ...
+
+    def info(self, connection: ConnectionId) -> ConnectionInfo:
+        """Who is behind a connection, and the rooms and audiences that it is in.
+
+        Raises:
+            ConnectionGoneError: no such connection.
+        """
+        ...
+
+    def submit_many(self, items: Sequence[Submission]) -> list[bool]:
+        """Admit events; never blocks. One answer per item, in order; False is the drop reason `queue_full`."""
+        ...
+
+    def send(self, connection: ConnectionId, text: str) -> bool:
+        """Put one message into a connection's outbox, behind what is there; False when it has left."""
+        ...
+
+    def answer(self, connection: ConnectionId, text: str | None) -> bool:
+        """Answer the connection's open `MessageNotice` (None: without a message); the client is read again."""
+        ...
+
+    def close(self, connection: ConnectionId, code: int) -> bool:
+        """Close with a code, behind what is in the outbox; no event joins it any more. False when it has left."""
+        ...
+
+    def close_where(self, tenant: int, key: str, code: int) -> int:
+        """Close every connection that carries an identity key; how many those were."""
+        ...
+
+    def count(self, tenant: int, key: str) -> int:
+        """How many connections carry an identity key."""
+        ...
+
+    def list(self, tenant: int | None = None, cursor: int = 0, limit: int = 100) -> tuple[list[ConnectionInfo], int]:
+        """See `FanoutCore.list`."""
+        ...
+
+    def stats(self) -> CoreStats:
+        """See `FanoutCore.stats`. Any thread."""
+        ...
+
+
+class NullObserver:
+    """Observes nothing."""
+
+    def on_broadcast(self, recipients: int, seconds: float) -> None:
+        """See `BroadcastObserver`."""
+
+    def on_dropped(self, events: int) -> None:
+        """See `BroadcastObserver`."""
+
+    def on_client_message(self, kind: str) -> None:
+        """See `BroadcastObserver`."""

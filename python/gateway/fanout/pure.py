@@ -1,0 +1,254 @@
+"""The core in plain Python: the specification of the native one, and its stand-in where no extension is built.
+
+The shortest code that keeps the promises of `base.py`; read it first when you want to know what a core does.
+A sequence number makes promises 2 and 4 hold without copying anybody's list: every admitted event with somebody
+to reach gets the next number as its ticket, every stay in an audience remembers the first ticket that it is
+entitled to, and a ticket reaches the stays that are old enough and still there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.fanout.base import (
+    ConnectionIdentity,
+    ConnectionInfo,
+    CoreStats,
+    FanoutLimits,
+    Membership,
+    Occupancy,
+)
+from gateway.fanout.checks import check_connection_id, check_identity, check_memberships, check_room
+from gateway.fanout.envelope import splice
+from gateway.fanout.permits import Permits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.types import ConnectionId, Room
+
+
+class ConnectionIndex:
+    """Room → audience → connections, each with the first ticket that its stay is entitled to (the seed's name)."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[Room, dict[str, dict[ConnectionId, int]]] = {}
+
+    def add(self, room: Room, audience: str, connection: ConnectionId, since: int) -> bool:
+        """Begin a stay; True when it is the audience's first."""
+        members = self.rooms.setdefault(room, {}).setdefault(audience, {})
+        members[connection] = since
+        return len(members) == 1
+
+    def remove(self, room: Room, audience: str, connection: ConnectionId) -> bool:
+        """End a stay; True when it was the audience's last."""
+        audiences = self.rooms[room]
+        del audiences[audience][connection]
+        if audiences[audience]:
+            return False
+        del audiences[audience]
+        if not audiences:
+            del self.rooms[room]
+        return True
+
+    def is_in(self, room: Room, audience: str, connection: ConnectionId) -> bool:
+        """Whether the connection is in the audience."""
+        return connection in self.rooms.get(room, {}).get(audience, {})
+
+    def reached(self, ticket: _Ticket) -> set[ConnectionId]:
+        """Whom a ticket reaches: a set, so that one who is in several of its audiences stands in it once."""
+        audiences = self.rooms.get(ticket.room, {})
+        return {
+            connection
+            for audience in ticket.audiences
+            for connection, since in audiences.get(audience, {}).items()
+            if since <= ticket.number
+        }
+
+    def reaches(self, ticket: _Ticket, connection: ConnectionId) -> bool:
+        """Whether a ticket reaches this one connection."""
+        audiences = self.rooms.get(ticket.room, {})
+        stays = (audiences.get(audience, {}).get(connection) for audience in ticket.audiences)
+        return any(since is not None and since <= ticket.number for since in stays)
+
+
+class _Ticket(NamedTuple):
+    number: int
+    room: Room
+    audiences: tuple[str, ...]
+    size: int
+
+
+class PureCore:
+    """Keeps `FanoutCore`. For the event loop's thread alone, but for `stats`.
+
+    Raises:
+        ValueError: a limit is negative.
+    """
+
+    def __init__(self, limits: FanoutLimits = FanoutLimits()) -> None:  # noqa: B008 - frozen, so sharing is safe
+        self._permits = Permits(limits)
+        self._index = ConnectionIndex()
+        self._connections: dict[ConnectionId, ConnectionInfo] = {}
+        self._keys: dict[tuple[int, str], set[ConnectionId]] = {}
+        self._tickets: dict[int, _Ticket] = {}
+        self._last_ticket = 0
+        self._submitted = 0
+        self._refused = 0
+
+    def attach(
+        self, connection: ConnectionId, memberships: Sequence[Membership], identity: ConnectionIdentity
+    ) -> Occupancy:
+        """See `FanoutCore.attach`."""
+        check_connection_id(connection)
+        if connection in self._connections:
+            raise ValueError(f"connection {connection} is attached already; use an id that was never used")
+        check_identity(identity)
+        check_memberships(memberships, identity.tenant)
+        self._connections[connection] = ConnectionInfo(connection, identity, ())
+        self._add_keys(connection, identity)
+        return self._replace_memberships(connection, memberships)
+
+    def move(self, connection: ConnectionId, memberships: Sequence[Membership]) -> Occupancy:
+        """See `FanoutCore.move`."""
+        check_memberships(memberships, self.info(connection).identity.tenant)
+        return self._replace_memberships(connection, memberships)
+
+    def set_identity(self, connection: ConnectionId, identity: ConnectionIdentity) -> None:
+        """See `FanoutCore.set_identity`."""
+        old = self.info(connection)
+        check_identity(identity)
+        if identity.tenant != old.identity.tenant:
+            raise ValueError(
+                f"connection {connection} is of tenant {old.identity.tenant} and cannot become one of tenant "
+                f"{identity.tenant}; close it and attach another"
+            )
+        self._remove_keys(connection, old.identity)
+        self._add_keys(connection, identity)
+        self._connections[connection] = ConnectionInfo(connection, identity, old.memberships)
+
+    def leave(self, connection: ConnectionId) -> Occupancy:
+        """See `FanoutCore.leave`."""
+        if connection not in self._connections:
+            return Occupancy()
+        occupancy = self._replace_memberships(connection, ())
+        self._remove_keys(connection, self._connections.pop(connection).identity)
+        return occupancy
+
+    def submit_many(self, items: Sequence[tuple[Room, Sequence[str], int]]) -> list[int | None]:
+        """See `FanoutCore.submit_many`."""
+        for room, _, size in items:  # first of all, so that a malformed item leaves nothing half done
+            check_room(room)
+            if size < 0:
+                raise ValueError(f"payload size {size} is negative; expected its bytes")
+        answers: list[int | None] = []
+        refused_rooms: set[Room] = set()
+        for room, audiences, size in items:
+            if room in refused_rooms:
+                answers.append(None)
+            elif room not in self._index.rooms:
+                answers.append(0)
+            elif not self._permits.take(room, size):
+                refused_rooms.add(room)
+                answers.append(None)
+            else:
+                self._last_ticket += 1
+                ticket = _Ticket(self._last_ticket, room, tuple(audiences), size)
+                self._tickets[ticket.number] = ticket
+                answers.append(ticket.number)
+        refused = answers.count(None)
+        self._refused += refused
+        self._submitted += len(answers) - refused
+        return answers
+
+    def recipients(self, ticket: int) -> list[ConnectionId]:
+        """See `FanoutCore.recipients`."""
+        return list(self._index.reached(self._ticket(ticket)))
+
+    def still_entitled(self, ticket: int, connection: ConnectionId) -> bool:
+        """See `FanoutCore.still_entitled`."""
+        return self._index.reaches(self._ticket(ticket), connection)
+
+    def finish(self, ticket: int) -> None:
+        """See `FanoutCore.finish`."""
+        held = self._ticket(ticket)
+        del self._tickets[ticket]
+        self._permits.give_back(held.room, held.size)
+
+    def info(self, connection: ConnectionId) -> ConnectionInfo:
+        """See `FanoutCore.info`."""
+        if connection not in self._connections:
+            raise KeyError(f"no such connection: {connection}")
+        return self._connections[connection]
+
+    def count(self, tenant: int, key: str) -> int:
+        """See `FanoutCore.count`."""
+        return len(self._keys.get((tenant, key), ()))
+
+    def find(self, tenant: int, key: str) -> list[ConnectionId]:
+        """See `FanoutCore.find`."""
+        return sorted(self._keys.get((tenant, key), ()))
+
+    def list(self, tenant: int | None = None, cursor: int = 0, limit: int = 100) -> tuple[list[ConnectionInfo], int]:
+        """See `FanoutCore.list`."""
+        if limit < 1:
+            raise ValueError(f"limit is {limit}; expected 1 or more")
+        found = sorted(
+            connection
+            for connection, info in self._connections.items()
+            if connection > cursor and tenant in (None, info.identity.tenant)
+        )
+        page = [self._connections[connection] for connection in found[:limit]]
+        return page, page[-1].connection if len(found) > limit else 0
+
+    def splice(self, payload: bytes, position: str) -> bytes:
+        """See `FanoutCore.splice`."""
+        return splice(payload, position)
+
+    def stats(self) -> CoreStats:
+        """See `FanoutCore.stats`. Events for an empty room count as submitted."""
+        return CoreStats(
+            connections=len(self._connections),
+            rooms=len(self._index.rooms),
+            broadcasts_in_flight=self._permits.broadcasts,
+            bytes_in_flight=self._permits.payload_bytes,
+            submitted=self._submitted,
+            refused=self._refused,
+        )
+
+    def _ticket(self, number: int) -> _Ticket:
+        if number not in self._tickets:
+            raise KeyError(f"no such ticket, or finished already: {number}")
+        return self._tickets[number]
+
+    def _replace_memberships(self, connection: ConnectionId, memberships: Sequence[Membership]) -> Occupancy:
+        """Make these the connection's memberships; what is in the old ones and the new ones is not touched."""
+        info = self._connections[connection]
+        kept = tuple(Membership(room, tuple(audiences)) for room, audiences in memberships)
+        new = [(room, audience) for room, audiences in kept for audience in audiences]
+        old = [(room, audience) for room, audiences in info.memberships for audience in audiences]
+        stays = set(new)
+        occupied = [
+            audience
+            for room, audience in new
+            if not self._index.is_in(room, audience, connection)
+            and self._index.add(room, audience, connection, self._last_ticket + 1)
+        ]
+        vacated = [
+            audience
+            for room, audience in old
+            if (room, audience) not in stays and self._index.remove(room, audience, connection)
+        ]
+        self._connections[connection] = ConnectionInfo(connection, info.identity, kept)
+        return Occupancy(tuple(occupied), tuple(vacated))
+
+    def _add_keys(self, connection: ConnectionId, identity: ConnectionIdentity) -> None:
+        for key in identity.keys:
+            self._keys.setdefault((identity.tenant, key), set()).add(connection)
+
+    def _remove_keys(self, connection: ConnectionId, identity: ConnectionIdentity) -> None:
+        for key in set(identity.keys):
+            holders = self._keys[identity.tenant, key]
+            holders.remove(connection)
+            if not holders:
+                del self._keys[identity.tenant, key]

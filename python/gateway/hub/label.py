@@ -1,0 +1,35 @@
+"""What a core keeps beside a connection for the hub, so that Python keeps nothing per connection."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.hub.profiles import PROFILES, EndpointProfile
+
+
+class Label(msgspec.Struct, frozen=True, array_like=True):
+    """The endpoint that a connection came by, where its sectors are from, and since when it is there.
+
+    Attributes:
+        endpoint: name of the profile.
+        sectors_from_token: whether the token's own claim stands instead of the sector directory.
+        since: Unix seconds of the connect.
+    """
+
+    endpoint: str
+    sectors_from_token: bool
+    since: int
+
+    @property
+    def profile(self) -> EndpointProfile:
+        """The endpoint's profile."""
+        return PROFILES[self.endpoint]
+
+    def encode(self) -> bytes:
+        """At most some 40 bytes; a core allows 128."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Label:
+        """The reverse of `encode`."""
+        return msgspec.json.decode(data, type=cls)

@@ -1,0 +1,209 @@
+"""ConnectionManager: a connection from its accepted handshake to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+
+from gateway.errors import (
+    BrokerError,
+    ConnectionGoneError,
+    ForbiddenError,
+    GatewayError,
+    LimitError,
+    StoppingError,
+    TokenError,
+)
+from gateway.fanout.base import AsgiSocket, ClosedNotice, Fanout, MessageNotice, Notice, Occupancy
+from gateway.hub.admission import Admission
+from gateway.hub.authenticator import Authenticator
+from gateway.hub.base import ChannelInterest, HubObserver
+from gateway.hub.label import Label
+from gateway.hub.profiles import EndpointProfile, channels_of
+from gateway.hub.refresh import ConnectionRefresh, RefreshGuard, core_identity
+from gateway.hub.sectors import CachedSectorDirectory
+from gateway.protocol import messages
+from gateway.protocol.close_codes import WSCloseCode
+from gateway.protocol.messages import BareRefreshSectors, ErrorCode, RefreshSectors, RefreshToken
+from gateway.telemetry.logging import get_logger
+from gateway.types import Clock, ConnectionId
+
+JOIN_SECONDS = 10.0
+"""From the accepted handshake to the welcome. Redis' own time-outs are shorter; this bounds their sum."""
+
+REFUSALS: dict[type[Exception], tuple[WSCloseCode, str]] = {
+    TokenError: (WSCloseCode.AUTH_FAILED, "auth_failed"),
+    ForbiddenError: (WSCloseCode.FORBIDDEN, "forbidden"),
+    LimitError: (WSCloseCode.RATE_LIMITED, "too_many_connections"),
+    BrokerError: (WSCloseCode.SERVER_OVERLOADED, "redis_away"),
+    StoppingError: (WSCloseCode.GOING_AWAY, "draining"),
+    TimeoutError: (WSCloseCode.SERVER_OVERLOADED, "timed_out"),
+}
+"""Why a connection is refused after its handshake: close code, and the outcome in metrics and logs."""
+
+_log = get_logger("gateway.hub")
+
+
+class RefusedError(GatewayError):
+    """A handshake that was accepted only so that a browser can read why it is closed; `code` is the close code."""
+
+    def __init__(self, code: WSCloseCode, outcome: str) -> None:
+        super().__init__(outcome)
+        self.code = code
+        self.outcome = outcome
+
+
+class ConnectionManager:
+    """Admits connections, answers their messages and notices their end. For one event loop.
+
+    It keeps nothing per connection: who is behind one, and where it belongs, is asked of the core.
+    """
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        *,
+        admission: Admission,
+        authenticator: Authenticator,
+        sectors: CachedSectorDirectory,
+        interest: ChannelInterest,
+        observer: HubObserver,
+        clock: Clock,
+        heartbeat: float,
+    ) -> None:
+        """`heartbeat`: seconds between the pings that a client is asked to send."""
+        self._fanout = fanout
+        self._admission = admission
+        self._authenticator = authenticator
+        self._sectors = sectors
+        self._interest = interest
+        self._observer = observer
+        self._clock = clock
+        self._heartbeat = heartbeat
+        self._node = secrets.token_hex(4)
+        self._guard = RefreshGuard(clock)
+        self._refresh = ConnectionRefresh(fanout, authenticator, sectors, interest)
+        self._answers: set[asyncio.Task[None]] = set()
+
+    async def join(self, profile: EndpointProfile, token: str, socket: AsgiSocket) -> ConnectionId:
+        """Check everything, and hand the accepted socket to the core.
+
+        Raises:
+            RefusedError: with the close code that says why.
+        """
+        try:
+            async with asyncio.timeout(JOIN_SECONDS):
+                return await self._join(profile, token, socket)
+        except tuple(REFUSALS) as error:
+            code, outcome = next(answer for kind, answer in REFUSALS.items() if isinstance(error, kind))
+            self._observer.on_handshake(profile.name, outcome)
+            _log.info("refused", endpoint=profile.name, outcome=outcome, code=int(code), why=str(error))
+            raise RefusedError(code, outcome) from error
+
+    async def _join(self, profile: EndpointProfile, token: str, socket: AsgiSocket) -> ConnectionId:
+        identity = await self._authenticator.authenticate(profile, token)
+        # Asked here too, since the two questions to Redis below are in vain for one who does not fit.
+        self._admission.check(identity)
+        memberships = profile.memberships(identity, await self._sectors.of_identity(profile, identity))
+        label = Label(profile.name, identity.sectors is not None, int(self._clock.time()))
+        async with self._interest.hold(channels_of(memberships)):
+            # From here to `attach` nothing awaits: two joins cannot both take the last place.
+            self._admission.check(identity)
+            connection = self._fanout.attach(socket, memberships, core_identity(identity, label), self._welcome)
+        self._observer.on_handshake(profile.name, "accepted")
+        self._observer.on_connected(profile.name)
+        _log.info(
+            "connected",
+            endpoint=profile.name,
+            connection=self.connection_name(connection),
+            tenant=identity.tenant,
+            subject=identity.keys[0],
+            branches=identity.branches,
+        )
+        return connection
+
+    def connection_name(self, connection: ConnectionId) -> str:
+        """The connection's name in `welcome`, logs and tools: unique over nodes."""
+        return f"{self._node}-{connection}"
+
+    def _welcome(self, connection: ConnectionId) -> str:
+        return messages.welcome(self.connection_name(connection), self._heartbeat, {})
+
+    # --- FanoutListener ------------------------------------------------------------------------------------
+
+    def on_occupancy(self, occupancy: Occupancy) -> None:
+        """The Pub/Sub subscription follows the index."""
+        self._interest.on_occupancy(occupancy)
+
+    def on_notices(self, notices: Sequence[Notice]) -> None:
+        """See `FanoutListener.on_notices`."""
+        for notice in notices:
+            match notice:
+                case ClosedNotice():
+                    self._on_closed(notice)
+                case MessageNotice():
+                    self._on_message(notice)
+
+    def _on_closed(self, notice: ClosedNotice) -> None:
+        label = Label.decode(notice.identity.label)
+        self._observer.on_disconnected(label.endpoint, notice.code)
+        _log.info(
+            "disconnected",
+            endpoint=label.endpoint,
+            connection=self.connection_name(notice.connection),
+            tenant=notice.identity.tenant,
+            subject=notice.identity.keys[0],
+            code=notice.code,
+            seconds=int(self._clock.time()) - label.since,
+        )
+
+    def _on_message(self, notice: MessageNotice) -> None:
+        message = messages.parse_client_message(notice.text)
+        match message:
+            case RefreshToken() | RefreshSectors() | BareRefreshSectors():
+                if not self._guard.allow(notice.connection):
+                    self._answer(notice.connection, ErrorCode.TOO_SOON)
+                    return
+                # One per connection at most, since the core does not read on before the answer.
+                task = asyncio.create_task(self._do(notice.connection, message))
+                self._answers.add(task)
+                task.add_done_callback(self._answers.discard)
+            case ErrorCode():
+                self._answer(notice.connection, message)
+            case _:
+                # A ping is the core's to answer; one that comes here was spelled in a way that it does not look for.
+                self._answer(notice.connection, messages.pong())
+
+    async def _do(self, connection: ConnectionId, message: RefreshToken | RefreshSectors | BareRefreshSectors) -> None:
+        try:
+            async with asyncio.timeout(JOIN_SECONDS):
+                if isinstance(message, RefreshToken):
+                    answer = await self._refresh.token(connection, message.token)
+                else:
+                    bare = isinstance(message, BareRefreshSectors)
+                    answer = await self._refresh.sectors(connection, bare=bare)
+        except ConnectionGoneError:
+            return
+        except ForbiddenError as error:
+            _log.info("refresh refused", connection=self.connection_name(connection), why=str(error))
+            self._fanout.close(connection, WSCloseCode.FORBIDDEN)
+        except TimeoutError:
+            self._answer(connection, ErrorCode.TOO_SOON)
+        except Exception:  # noqa: BLE001 - logged in full below; one connection must not end others
+            _log.exception("refresh failed", connection=self.connection_name(connection))
+            self._fanout.close(connection, WSCloseCode.SERVER_ERROR)
+        else:
+            self._answer(connection, answer)
+
+    def _answer(self, connection: ConnectionId, answer: str | ErrorCode) -> None:
+        if isinstance(answer, ErrorCode):
+            self._observer.on_client_error(answer)
+            answer = messages.error(answer)
+        self._fanout.answer(connection, answer)
+
+    async def stop(self) -> None:
+        """End what is being answered; the connections themselves are the core's to close."""
+        for task in self._answers:
+            task.cancel()
+        await asyncio.gather(*self._answers, return_exceptions=True)

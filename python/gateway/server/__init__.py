@@ -1,0 +1,1 @@
+"""uvicorn, set up for long-lived WebSockets: `gateway serve`."""

@@ -1,0 +1,91 @@
+"""`run_server`: the settings in, uvicorn out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from gateway.broker.embedded import EmbeddedServer
+from gateway.errors import GatewayError
+from gateway.settings import Settings
+
+APPLICATION = "gateway.app:create_app_from_environment"
+"""Named, not imported: each worker process makes its own, and the application stands above the server."""
+
+SHUTDOWN_SECONDS = 5
+"""For uvicorn's own part of a shutdown, after the drain: HTTP requests under way."""
+
+
+class ServerError(GatewayError):
+    """The server could not be started."""
+
+
+def run_server(settings: Settings, workers: int = 1) -> None:
+    """Serve until SIGINT or SIGTERM; returns when everything is shut down. For the main thread of a process.
+
+    Raises:
+        ServerError: the server did not start; the log says why.
+        EmbeddedServerError: the embedded server that the workers were to share did not start.
+    """
+    with _environment(settings, workers):
+        try:
+            _run(settings, workers)
+        except SystemExit as error:  # uvicorn's way to say that it could not bind, or that the application failed
+            if error.code:
+                raise ServerError(
+                    f"the gateway did not start on {settings.host}:{settings.port}; the log above says why"
+                ) from None
+
+
+def _run(settings: Settings, workers: int) -> None:
+    uvicorn.run(
+        APPLICATION,
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=workers,
+        ws="websockets-sansio",
+        # The connection's own limit; uvicorn answers a longer message with 1009 itself, without holding all of it.
+        ws_max_size=settings.max_message_bytes,
+        # Compression costs 62 KiB a connection and makes one frame per recipient out of one for all.
+        ws_per_message_deflate=False,
+        # The gateway's heartbeat is the only one: it counts every message and closes with 1001.
+        ws_ping_interval=None,
+        # The application sets logging up; uvicorn's own lines carry query strings, which carry tokens.
+        log_config=None,
+        access_log=False,
+        # Who is on loopback decides about the operator's endpoints: a header must not say it.
+        proxy_headers=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+@contextmanager
+def _environment(settings: Settings, workers: int) -> Iterator[None]:
+    """Put what came from the command line where each worker reads its settings.
+
+    With several workers the embedded server is the parent's: workers that each had their own would not hear each
+    other's events.
+    """
+    os.environ["GATEWAY_HOST"] = settings.host
+    os.environ["GATEWAY_PORT"] = str(settings.port)
+    if settings.redis_url:
+        _share(settings.redis_url)
+        yield
+    elif workers == 1:
+        yield  # its own process starts the embedded server, and stops it
+    else:
+        with EmbeddedServer.running() as url:
+            _share(url)
+            yield
+
+
+def _share(url: str) -> None:
+    # One of the two names only: both together are refused as a contradiction.
+    os.environ.pop("GATEWAY_REDIS_URL_FILE", None)
+    os.environ["GATEWAY_REDIS_URL"] = url

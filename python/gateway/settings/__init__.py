@@ -1,0 +1,17 @@
+"""Settings: the environment in, one frozen `Settings` out. Only `cli` and `app` load it."""
+
+from __future__ import annotations
+
+from gateway.settings.ceiling import DESCRIPTOR_RESERVE, connection_ceiling
+from gateway.settings.model import Settings
+from gateway.settings.reference import settings_table
+from gateway.settings.rules import DEVELOPMENT_SECRET, MIN_SECRET_BYTES
+
+__all__ = [
+    "DESCRIPTOR_RESERVE",
+    "DEVELOPMENT_SECRET",
+    "MIN_SECRET_BYTES",
+    "Settings",
+    "connection_ceiling",
+    "settings_table",
+]

@@ -1,0 +1,61 @@
+"""Values that are written as lists in one environment variable, and URLs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+"""Schemes of `GATEWAY_REDIS_URL`."""
+
+_KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def comma_list(value: Any) -> Any:
+    """Split `a, b` at its commas; empty parts are left out. What is not a string is left to the type."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def keyed_secrets(value: Any) -> Any:
+    """Read `kid:secret,kid:secret` into a mapping. What is not a string is left to the type.
+
+    A secret may hold colons, but no comma.
+
+    Raises:
+        ValueError: an entry without colon, a bad or repeated kid, an empty secret; the text holds no secret.
+    """
+    if not isinstance(value, str):
+        return value
+    secrets: dict[str, str] = {}
+    for number, part in enumerate(comma_list(value), start=1):
+        kid, colon, secret = part.partition(":")
+        if not colon or not secret:
+            raise ValueError(f"entry {number} is not kid:secret; expected kid:secret,kid:secret")
+        # Not quoted in the error: whoever forgot the colon's left side may have written the secret there.
+        if not _KID.fullmatch(kid):
+            raise ValueError(f"entry {number} has a bad kid; expected 1 to 64 of A-Z a-z 0-9 . _ -")
+        if kid in secrets:
+            raise ValueError(f"entry {number} repeats an earlier kid; expected every kid once")
+        secrets[kid] = secret
+    return secrets
+
+
+def checked_redis_url(value: str) -> str:
+    """Check the scheme and that a server is named; the rest is the broker's to judge.
+
+    Raises:
+        ValueError: not such a URL; the text does not quote it, since it may hold a password.
+    """
+    if not value:
+        return value
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # its text may quote the whole authority
+        parts = urlsplit("")
+    if parts.scheme not in REDIS_SCHEMES or not (parts.path if parts.scheme == "unix" else parts.netloc):
+        schemes = ", ".join(f"{scheme}://" for scheme in REDIS_SCHEMES)
+        raise ValueError(f"not a Redis URL; expected one of {schemes}, or nothing for the embedded server")
+    return value

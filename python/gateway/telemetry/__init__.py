@@ -1,0 +1,1 @@
+"""Telemetry: metrics, logs, and what must never stand in a log."""

@@ -1,0 +1,239 @@
+//! Which rooms have members, and with which owners: where every event and every join of a room meet.
+//!
+//! Rooms are spread over 64 shards, each behind its own lock (the seed's `get_tenant_branch_lock`). That lock is what
+//! orders a room's submits and joins: a ticket is numbered under it, and a stay learns under it which ticket is the
+//! first that it is entitled to. Since numbers only grow, a stay of ticket 8 was there when ticket 8 was admitted, and
+//! nobody needs to copy the list of members.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
+
+use crate::id::{OwnerId, Room, TicketId};
+use crate::lock::lock;
+use crate::permits::{Limits, Permits, RoomPermits};
+use crate::stats::Stats;
+
+/// Enough that two threads seldom meet in one, few enough to cost nothing.
+const SHARDS: usize = 64;
+
+/// The answer to one submitted event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// No permit was free, or an earlier event of the room in this batch was refused.
+    Refused,
+    /// Accepted, and nobody is in the room: no permit is held.
+    Nobody,
+    /// Accepted, and under way.
+    Ticket(TicketId),
+}
+
+#[derive(Debug, Default)]
+struct RoomEntry {
+    /// Members with each owner that has any: one owner, or a few, so a list beats a map.
+    members: Vec<(OwnerId, usize)>,
+    permits: RoomPermits,
+}
+
+type Shard = FxHashMap<Room, RoomEntry>;
+
+/// Rooms, their members per owner, their permits. Thread-safe; it takes one shard's lock at a time.
+#[derive(Debug)]
+pub struct Directory {
+    shards: [Mutex<Shard>; SHARDS],
+    last_ticket: AtomicI64,
+    permits: Permits,
+}
+
+impl Directory {
+    /// No rooms, all permits free.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            last_ticket: AtomicI64::new(0),
+            permits: Permits::new(limits),
+        }
+    }
+
+    /// Lock a room's shard (the seed's name). Never call it while holding another shard's lock.
+    fn get_tenant_branch_lock(&self, room: Room) -> MutexGuard<'_, Shard> {
+        // The upper bits: the map inside the shard places by the lower ones.
+        let hash = FxBuildHasher.hash_one(room) >> 32;
+        let shard = usize::try_from(hash).unwrap_or(0) % SHARDS;
+        lock(&self.shards[shard])
+    }
+
+    /// The first ticket that a stay beginning now is entitled to; ask under the lock of the room's shard.
+    fn next_ticket(&self) -> TicketId {
+        // Relaxed: what was numbered in this room was numbered under the lock that the caller holds.
+        TicketId(self.last_ticket.load(Ordering::Relaxed) + 1)
+    }
+
+    /// Enter a member into a room; the first ticket that it is entitled to.
+    pub fn enter(&self, room: Room, owner: OwnerId, stats: &Stats) -> TicketId {
+        let mut shard = self.get_tenant_branch_lock(room);
+        let members = &mut shard.entry(room).or_default().members;
+        if members.is_empty() {
+            stats.room_opened();
+        }
+        match members.iter_mut().find(|(of, _)| *of == owner) {
+            Some((_, count)) => *count += 1,
+            None => members.push((owner, 1)),
+        }
+        self.next_ticket()
+    }
+
+    /// The first ticket that a stay is entitled to which a member of the room begins now.
+    pub fn now(&self, room: Room) -> TicketId {
+        let _shard = self.get_tenant_branch_lock(room);
+        self.next_ticket()
+    }
+
+    /// Take a member out of a room that it had entered.
+    pub fn exit(&self, room: Room, owner: OwnerId, stats: &Stats) {
+        let mut shard = self.get_tenant_branch_lock(room);
+        let Some(entry) = shard.get_mut(&room) else {
+            return;
+        };
+        if let Some(at) = entry.members.iter().position(|(of, _)| *of == owner) {
+            entry.members[at].1 -= 1;
+            if entry.members[at].1 == 0 {
+                entry.members.swap_remove(at);
+                if entry.members.is_empty() {
+                    stats.room_closed();
+                }
+            }
+        }
+        forget_if_unused(&mut shard, room);
+    }
+
+    /// Admit one event: all its permits and a ticket, or nothing.
+    pub fn admit(&self, room: Room, size: u64) -> Admission {
+        let mut shard = self.get_tenant_branch_lock(room);
+        match shard.get_mut(&room) {
+            Some(entry) if !entry.members.is_empty() => {
+                if self.permits.take(&mut entry.permits, size) {
+                    let last = self.last_ticket.fetch_add(1, Ordering::Relaxed);
+                    Admission::Ticket(TicketId(last + 1))
+                } else {
+                    Admission::Refused
+                }
+            }
+            _ => Admission::Nobody,
+        }
+    }
+
+    /// Give an admitted event's permits back.
+    pub fn finish(&self, room: Room, size: u64) {
+        let mut shard = self.get_tenant_branch_lock(room);
+        if let Some(entry) = shard.get_mut(&room) {
+            self.permits.give_back(&mut entry.permits, size);
+        }
+        forget_if_unused(&mut shard, room);
+    }
+
+    /// The node's permits, to read its gauges.
+    #[must_use]
+    pub fn permits(&self) -> &Permits {
+        &self.permits
+    }
+}
+
+/// An entry outlives its last member while events of the room are under way, for they hold its permits.
+fn forget_if_unused(shard: &mut Shard, room: Room) {
+    if let Some(entry) = shard.get(&room)
+        && entry.members.is_empty()
+        && entry.permits.is_idle()
+    {
+        shard.remove(&room);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::EVENT_LOOP;
+
+    fn directory() -> (Directory, Stats) {
+        (
+            Directory::new(Limits::new(10, 100, 2).unwrap()),
+            Stats::default(),
+        )
+    }
+
+    fn rooms_kept(directory: &Directory) -> usize {
+        directory.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    #[test]
+    fn a_stay_is_entitled_to_what_is_admitted_after_it() {
+        let (directory, stats) = directory();
+        let room = Room::new(1, 5).unwrap();
+        assert_eq!(directory.enter(room, EVENT_LOOP, &stats), TicketId(1));
+        assert_eq!(directory.admit(room, 1), Admission::Ticket(TicketId(1)));
+        assert_eq!(directory.enter(room, EVENT_LOOP, &stats), TicketId(2));
+        assert_eq!(directory.now(room), TicketId(2));
+    }
+
+    #[test]
+    fn another_tenants_room_of_the_same_branch_has_nobody() {
+        let (directory, stats) = directory();
+        directory.enter(Room::new(1, 5).unwrap(), EVENT_LOOP, &stats);
+        assert_eq!(
+            directory.admit(Room::new(2, 5).unwrap(), 1),
+            Admission::Nobody
+        );
+        assert_eq!(directory.permits().in_flight().broadcasts, 0);
+    }
+
+    #[test]
+    fn an_emptied_room_keeps_its_permits_until_its_events_are_finished() {
+        let (directory, stats) = directory();
+        let room = Room::new(1, 5).unwrap();
+        directory.enter(room, EVENT_LOOP, &stats);
+        for _ in 0..2 {
+            assert!(matches!(directory.admit(room, 1), Admission::Ticket(_)));
+        }
+        directory.exit(room, EVENT_LOOP, &stats);
+        assert_eq!(directory.admit(room, 1), Admission::Nobody);
+        directory.enter(room, EVENT_LOOP, &stats);
+        assert_eq!(directory.admit(room, 1), Admission::Refused);
+        directory.exit(room, EVENT_LOOP, &stats);
+        directory.finish(room, 1);
+        directory.finish(room, 1);
+        assert_eq!(rooms_kept(&directory), 0);
+        assert_eq!(stats.snapshot(directory.permits().in_flight()).rooms, 0);
+    }
+
+    #[test]
+    fn a_room_counts_once_however_many_owners_have_members_of_it() {
+        let (directory, stats) = directory();
+        let room = Room::new(1, 5).unwrap();
+        for owner in [EVENT_LOOP, OwnerId(1), OwnerId(1)] {
+            directory.enter(room, owner, &stats);
+        }
+        let rooms = || stats.snapshot(directory.permits().in_flight()).rooms;
+        assert_eq!(rooms(), 1);
+        directory.exit(room, OwnerId(1), &stats);
+        directory.exit(room, EVENT_LOOP, &stats);
+        assert_eq!(rooms(), 1);
+        directory.exit(room, OwnerId(1), &stats);
+        assert_eq!((rooms(), rooms_kept(&directory)), (0, 0));
+    }
+
+    #[test]
+    fn rooms_spread_over_the_shards() {
+        let (directory, stats) = directory();
+        for branch in 1..=640 {
+            directory.enter(Room::new(1, branch).unwrap(), EVENT_LOOP, &stats);
+        }
+        let fullest = directory.shards.iter().map(|shard| lock(shard).len()).max();
+        assert!(
+            fullest < Some(40),
+            "ten each on average, but one has {fullest:?}"
+        );
+    }
+}

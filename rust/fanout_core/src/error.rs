@@ -1,0 +1,134 @@
+//! Everything that the core refuses, in one enum. The texts are those of `pure.py` and `checks.py`.
+
+use std::fmt;
+
+use crate::id::{ConnectionId, MAX_ID, Room};
+
+/// What was wrong, what was expected, what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The connection was never attached, or has left.
+    NoConnection(i64),
+    /// The ticket was never given, or is finished.
+    NoTicket(i64),
+    /// A connection id is not 1 to [`MAX_ID`].
+    ConnectionRange(i64),
+    /// The connection id is in use.
+    ConnectionInUse(ConnectionId),
+    /// A tenant is not 1 to [`MAX_ID`].
+    TenantRange(i64),
+    /// A tenant or a branch is not 1 to [`MAX_ID`].
+    RoomRange {
+        /// As given.
+        tenant: i64,
+        /// As given.
+        branch: i64,
+    },
+    /// The label has so many bytes.
+    LabelTooLong(usize),
+    /// No membership was given.
+    NoRoom,
+    /// The room is another tenant's than the connection's (the second field).
+    ForeignRoom(Room, i64),
+    /// Two memberships name the room.
+    RoomTwice(Room),
+    /// A membership has no audience.
+    NoAudience(Room),
+    /// An audience has an empty name.
+    EmptyAudience(Room),
+    /// A membership names an audience twice.
+    AudienceTwice(Room),
+    /// A new identity is of another tenant.
+    TenantChanged {
+        /// Whose identity.
+        connection: ConnectionId,
+        /// The tenant it is of.
+        from: i64,
+        /// The tenant it cannot become one of.
+        to: i64,
+    },
+    /// A payload size is below zero.
+    NegativeSize(i64),
+    /// A page of no connections was asked for.
+    ListLimit(i64),
+    /// A limit is below zero.
+    NegativeLimit(&'static str, i64),
+    /// A position is not `<id>/<hash>` in visible ASCII without quote and backslash.
+    BadPosition,
+    /// A payload does not begin with an opening brace.
+    NotAnObject,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoConnection(id) => write!(f, "no such connection: {id}"),
+            Self::NoTicket(id) => write!(f, "no such ticket, or finished already: {id}"),
+            Self::ConnectionRange(id) => {
+                write!(
+                    f,
+                    "connection id {id} is out of range; expected 1 to {MAX_ID}"
+                )
+            }
+            Self::ConnectionInUse(id) => write!(
+                f,
+                "connection {id} is attached already; use an id that was never used"
+            ),
+            Self::TenantRange(tenant) => {
+                write!(f, "tenant {tenant} is out of range; expected 1 to {MAX_ID}")
+            }
+            Self::RoomRange { tenant, branch } => write!(
+                f,
+                "room {tenant}/{branch} is out of range; tenant and branch are 1 to {MAX_ID}"
+            ),
+            Self::LabelTooLong(bytes) => write!(
+                f,
+                "label has {bytes} bytes; expected at most {}",
+                crate::checks::MAX_LABEL_BYTES
+            ),
+            Self::NoRoom => write!(f, "the connection has no room; expected at least one"),
+            Self::ForeignRoom(room, tenant) => write!(
+                f,
+                "{room} is not of tenant {tenant}; a connection stays inside its own tenant"
+            ),
+            Self::RoomTwice(room) => write!(
+                f,
+                "{room} is named twice; expected one membership for each room"
+            ),
+            Self::NoAudience(room) => write!(f, "{room} has no audience; expected at least one"),
+            Self::EmptyAudience(room) => write!(
+                f,
+                "{room} has an audience with an empty name; expected a name like branch:5:kitchen"
+            ),
+            Self::AudienceTwice(room) => {
+                write!(f, "{room} names an audience twice; expected each once")
+            }
+            Self::TenantChanged {
+                connection,
+                from,
+                to,
+            } => write!(
+                f,
+                "connection {connection} is of tenant {from} and cannot become one of tenant {to}; \
+                 close it and attach another"
+            ),
+            Self::NegativeSize(size) => {
+                write!(f, "payload size {size} is negative; expected its bytes")
+            }
+            Self::ListLimit(limit) => write!(f, "limit is {limit}; expected 1 or more"),
+            Self::NegativeLimit(name, value) => {
+                write!(f, "{name} is {value}; expected 0 (unlimited) or more")
+            }
+            Self::BadPosition => write!(
+                f,
+                "position is malformed; expected <id>/<hash> in visible ASCII without quote and backslash"
+            ),
+            Self::NotAnObject => write!(
+                f,
+                "payload is not a JSON object; expected it to begin with an opening brace"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

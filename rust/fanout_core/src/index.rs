@@ -1,0 +1,260 @@
+//! Room → audience → connections, as one owner keeps it for its own connections.
+//!
+//! Everybody in one audience of one room stands in one vector, so that a broadcast reads memory in a row. Every
+//! connection knows where it stands in each, so that leaving costs as much as it has audiences, however large they are.
+
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
+use crate::audience::AudienceKey;
+use crate::id::{ConnectionId, Room, TicketId};
+
+/// One stay: a connection in one audience of one room. 24 bytes.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    connection: ConnectionId,
+    /// The first ticket that it is entitled to.
+    since: TicketId,
+    member: u32,
+    /// Which of the member's places this is: the way back.
+    place: u32,
+}
+
+/// Where one stay of a member is kept.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    group: u32,
+    seat: u32,
+}
+
+/// One audience of one room, with everybody who is in it.
+#[derive(Debug)]
+struct Group {
+    room: Room,
+    audience: AudienceKey,
+    seats: Vec<Seat>,
+}
+
+/// What is known of one connection. Its places stand in the order in which its rooms and audiences were given.
+#[derive(Debug, Default)]
+struct Member {
+    places: Box<[Place]>,
+}
+
+/// Audiences that got their first member of this owner, or lost their last; one entry for each room.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// In the order in which they were given.
+    pub occupied: Vec<AudienceKey>,
+    /// In the order in which they had been given.
+    pub vacated: Vec<AudienceKey>,
+}
+
+/// The index of one owner (the seed's name). For one thread at a time.
+#[derive(Debug, Default)]
+pub struct ConnectionIndex {
+    rooms: FxHashMap<Room, FxHashMap<AudienceKey, u32>>,
+    groups: Slab<Group>,
+    connections: FxHashMap<ConnectionId, u32>,
+    members: Slab<Member>,
+    /// For each member the last pass that met it, so that no set is built to meet it once. Beside the members and not
+    /// in them: a pass reads nothing else of a member.
+    marks: Vec<u64>,
+    pass: u64,
+}
+
+impl ConnectionIndex {
+    /// Make these the audiences of a connection; none removes it.
+    ///
+    /// A stay that was there before is not touched, with whatever ticket it began; a new one begins with what `since`
+    /// says of its room. `wanted` names no audience of a room twice.
+    pub fn replace(
+        &mut self,
+        connection: ConnectionId,
+        wanted: &[(Room, AudienceKey)],
+        since: impl Fn(Room) -> TicketId,
+    ) -> Change {
+        let mut change = Change::default();
+        let member = self.member(connection);
+        let old = std::mem::take(&mut self.members[member as usize].places);
+        let mut gone: FxHashMap<u32, u32> =
+            old.iter().map(|place| (place.group, place.seat)).collect();
+        let mut places = Vec::with_capacity(wanted.len());
+        for (room, audience) in wanted {
+            let group = self.group(*room, audience);
+            let place = narrow(places.len());
+            let seats = &mut self.groups[group as usize].seats;
+            let seat = gone.remove(&group).unwrap_or_else(|| {
+                if seats.is_empty() {
+                    change.occupied.push(audience.clone());
+                }
+                seats.push(Seat {
+                    connection,
+                    since: since(*room),
+                    member,
+                    place,
+                });
+                narrow(seats.len() - 1)
+            });
+            seats[seat as usize].place = place;
+            places.push(Place { group, seat });
+        }
+        self.members[member as usize].places = places.into();
+        for place in old.iter().filter(|place| gone.contains_key(&place.group)) {
+            change.vacated.extend(self.vacate(*place));
+        }
+        if wanted.is_empty() {
+            self.members.remove(member as usize);
+            self.connections.remove(&connection);
+        }
+        change
+    }
+
+    /// Append whom a ticket reaches, each once.
+    pub fn recipients(
+        &mut self,
+        ticket: TicketId,
+        room: Room,
+        audiences: &[AudienceKey],
+        found: &mut Vec<ConnectionId>,
+    ) {
+        let Some(in_room) = self.rooms.get(&room) else {
+            return;
+        };
+        if let [audience] = audiences {
+            if let Some(group) = in_room.get(audience) {
+                let seats = &self.groups[*group as usize].seats;
+                found.reserve(seats.len());
+                found.extend(
+                    seats
+                        .iter()
+                        .filter(|seat| seat.since <= ticket)
+                        .map(|seat| seat.connection),
+                );
+            }
+            return;
+        }
+        self.pass += 1;
+        for group in audiences
+            .iter()
+            .filter_map(|audience| in_room.get(audience))
+        {
+            for seat in &self.groups[*group as usize].seats {
+                let mark = &mut self.marks[seat.member as usize];
+                if seat.since <= ticket && *mark != self.pass {
+                    *mark = self.pass;
+                    found.push(seat.connection);
+                }
+            }
+        }
+    }
+
+    /// Whether a ticket reaches this one connection.
+    #[must_use]
+    pub fn reaches(
+        &self,
+        ticket: TicketId,
+        room: Room,
+        audiences: &[AudienceKey],
+        connection: ConnectionId,
+    ) -> bool {
+        self.places(connection).iter().any(|place| {
+            let group = &self.groups[place.group as usize];
+            group.room == room
+                && audiences.contains(&group.audience)
+                && group.seats[place.seat as usize].since <= ticket
+        })
+    }
+
+    /// A connection's rooms and audiences, in the order in which they were given.
+    #[must_use]
+    pub fn memberships(&self, connection: ConnectionId) -> Vec<(Room, Vec<AudienceKey>)> {
+        let mut memberships: Vec<(Room, Vec<AudienceKey>)> = Vec::new();
+        for place in self.places(connection) {
+            let group = &self.groups[place.group as usize];
+            match memberships.last_mut() {
+                Some((room, audiences)) if *room == group.room => {
+                    audiences.push(group.audience.clone());
+                }
+                _ => memberships.push((group.room, vec![group.audience.clone()])),
+            }
+        }
+        memberships
+    }
+
+    /// A connection's rooms, in the order in which they were given.
+    #[must_use]
+    pub fn rooms_of(&self, connection: ConnectionId) -> Vec<Room> {
+        let mut rooms: Vec<Room> = self
+            .places(connection)
+            .iter()
+            .map(|place| self.groups[place.group as usize].room)
+            .collect();
+        rooms.dedup(); // a room's audiences stand side by side
+        rooms
+    }
+
+    fn places(&self, connection: ConnectionId) -> &[Place] {
+        self.connections
+            .get(&connection)
+            .map_or(&[], |member| &self.members[*member as usize].places)
+    }
+
+    /// The connection's member, a new one where there is none.
+    fn member(&mut self, connection: ConnectionId) -> u32 {
+        *self.connections.entry(connection).or_insert_with(|| {
+            let member = self.members.insert(Member::default());
+            if member == self.marks.len() {
+                self.marks.push(0); // a reused member's old mark is of a pass gone by, and does no harm
+            }
+            narrow(member)
+        })
+    }
+
+    /// The group of an audience, a new one where there is none; the caller seats somebody in it.
+    fn group(&mut self, room: Room, audience: &AudienceKey) -> u32 {
+        let in_room = self.rooms.entry(room).or_default();
+        if let Some(group) = in_room.get(audience) {
+            return *group;
+        }
+        let group = narrow(self.groups.insert(Group {
+            room,
+            audience: audience.clone(),
+            seats: Vec::new(),
+        }));
+        in_room.insert(audience.clone(), group);
+        group
+    }
+
+    /// End a stay; the audience, when it was its last.
+    fn vacate(&mut self, place: Place) -> Option<AudienceKey> {
+        let group = &mut self.groups[place.group as usize];
+        group.seats.swap_remove(place.seat as usize);
+        if let Some(moved) = group.seats.get(place.seat as usize) {
+            self.members[moved.member as usize].places[moved.place as usize].seat = place.seat;
+        }
+        if !group.seats.is_empty() {
+            if group.seats.len() * 4 < group.seats.capacity() {
+                group.seats.shrink_to(group.seats.len() * 2); // an evening's crowd is not paid for all night
+            }
+            return None;
+        }
+        let group = self.groups.remove(place.group as usize);
+        if let Some(in_room) = self.rooms.get_mut(&group.room) {
+            in_room.remove(&group.audience);
+            if in_room.is_empty() {
+                self.rooms.remove(&group.room);
+            }
+        }
+        Some(group.audience)
+    }
+}
+
+/// Numbers of connections and audiences in four bytes: a node runs out of everything else first.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).expect("fewer than 2^32 connections and audiences on a node")
+}
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

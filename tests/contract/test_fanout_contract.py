@@ -1,0 +1,999 @@
+"""What a whole fan-out promises, on every core: the promises of `gateway.fanout.base`, seen by clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from gateway.errors import ConnectionGoneError
+from gateway.fanout.asgi import LINGER_SECONDS
+from gateway.fanout.base import (
+    ConnectionIdentity,
+    FanoutCore,
+    FanoutLimits,
+    Membership,
+    MessageNotice,
+    Notice,
+    Occupancy,
+    Submission,
+)
+from gateway.fanout.broadcaster import SLICE
+from gateway.fanout.message import ENTRY_OVERHEAD
+from gateway.protocol.close_codes import WSCloseCode
+from gateway.types import ConnectionId, Room
+from tests.support.cores import CORES
+from tests.support.fanout_rig import ADMIN, KITCHEN, ROOM, WAITERS, Rig, event, running
+from tests.support.settle import settle, turns
+from tests.support.sockets import FakeSocket
+
+Core = Callable[[FanoutLimits], FanoutCore]
+
+OTHER_ROOM = Room(1, 6)
+OTHER_TENANT = Room(2, 5)
+
+
+@pytest.fixture(params=[pytest.param(factory, id=name) for name, factory in CORES])
+def core(request: pytest.FixtureRequest) -> Core:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+async def rig(core: Core) -> AsyncIterator[Rig]:
+    async with running(core) as rig:
+        yield rig
+
+
+def pong() -> str:
+    return '{"type":"pong","positions":{}}'
+
+
+# --- who gets what ---------------------------------------------------------------------------------------------
+
+
+async def test_an_event_reaches_its_audience_and_nobody_else(rig: Rig) -> None:
+    kitchen, admin = rig.connect(KITCHEN), rig.connect(ADMIN)
+    elsewhere = rig.connect(KITCHEN, room=OTHER_ROOM)
+    assert rig.submit(1, KITCHEN)
+    await settle()
+    assert kitchen.socket.numbers == [1]
+    assert admin.socket.texts == elsewhere.socket.texts == []
+
+
+async def test_a_best_effort_event_goes_out_byte_for_byte(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    payload = ' { "type" : "X",\t"name":"caf\u00e9 \U0001f600", "n":1e0 } '
+    rig.fanout.submit_many([Submission(ROOM, (KITCHEN,), payload.encode())])
+    await settle()
+    assert client.socket.texts == [payload]
+
+
+async def test_a_critical_event_carries_its_id_and_position(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    rig.submit(7, KITCHEN, position="1700000000000-3/0123abcd")
+    await settle()
+    [received] = client.socket.events
+    assert received["event_id"] == "1700000000000-3"
+    assert received["position"] == "1700000000000-3/0123abcd"
+    assert list(received)[:2] == ["event_id", "position"]
+    assert received["n"] == 7
+
+
+async def test_one_publication_reaches_a_member_of_several_audiences_once(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, ADMIN, WAITERS)
+    rig.submit(1, KITCHEN, ADMIN, WAITERS, KITCHEN)
+    await settle()
+    assert client.socket.numbers == [1]
+
+
+async def test_no_event_crosses_tenants_though_branch_and_audience_are_spelled_alike(rig: Rig) -> None:
+    ours, theirs = rig.connect(KITCHEN), rig.connect(KITCHEN, room=OTHER_TENANT)
+    rig.submit(1, KITCHEN)
+    rig.submit(2, KITCHEN, room=OTHER_TENANT)
+    await settle()
+    assert ours.socket.numbers == [1]
+    assert theirs.socket.numbers == [2]
+
+
+async def test_an_event_for_an_empty_room_is_accepted_and_holds_nothing(rig: Rig) -> None:
+    assert rig.submit(1, KITCHEN)
+    assert rig.fanout.stats().broadcasts_in_flight == 0
+
+
+async def test_what_was_submitted_before_attach_is_not_for_the_newcomer(rig: Rig) -> None:
+    early = rig.connect(KITCHEN)
+    rig.submit(1)
+    late = rig.connect(KITCHEN)
+    rig.submit(2)
+    await settle()
+    assert early.socket.numbers == [1, 2]
+    assert late.socket.numbers == [2]
+
+
+async def test_the_observer_hears_how_many_were_reached_and_how_long_it_took(rig: Rig) -> None:
+    for _ in range(3):
+        rig.connect(KITCHEN)
+    rig.submit(1)
+    rig.clock.advance(0.25)
+    await settle()
+    assert rig.observer.reached == [3]
+    assert rig.observer.seconds == [0.25]
+
+
+# --- order -----------------------------------------------------------------------------------------------------
+
+
+async def test_events_of_a_room_come_in_the_order_of_their_submits(rig: Rig) -> None:
+    clients = [rig.connect(KITCHEN), rig.connect(KITCHEN, ADMIN), rig.connect(ADMIN)]
+    for n in range(0, 200, 2):
+        rig.fanout.submit_many([event(n, KITCHEN, ADMIN), event(n + 1, KITCHEN, ADMIN)])
+        if n % 20 == 0:
+            await turns(1)
+    await settle()
+    for client in clients:
+        assert client.socket.numbers == list(range(200))
+
+
+async def test_order_holds_in_every_room_though_jobs_are_cut_and_workers_many(rig: Rig) -> None:
+    rooms = [Room(tenant, branch) for tenant in (1, 2) for branch in range(1, 8)]
+    big = [rig.connect(KITCHEN, room=rooms[0]) for _ in range(2 * SLICE + 3)]
+    small = {room: rig.connect(KITCHEN, room=room) for room in rooms[1:]}
+    for n in range(12):
+        for room in rooms:
+            assert rig.submit(n, KITCHEN, room=room)
+        await turns(1)
+    await settle()
+    for client in [*big, *small.values()]:
+        assert client.socket.numbers == list(range(12))
+    assert rig.fanout.stats().broadcasts_in_flight == 0
+
+
+async def test_a_message_for_one_connection_stands_behind_what_its_outbox_holds(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.stall()
+    rig.submit(1)
+    await settle()
+    assert rig.fanout.send(client.id, '{"type":"hello"}')
+    rig.submit(2)
+    await settle()
+    client.socket.resume()
+    await settle()
+    assert [received["type"] for received in client.socket.events] == ["X", "hello", "X"]
+
+
+async def test_the_welcome_comes_first_and_knows_its_connection(rig: Rig) -> None:
+    rig.connect(KITCHEN)
+    client = rig.connect(KITCHEN, welcome=lambda connection: f'{{"type":"welcome","id":{connection}}}')
+    rig.submit(1)
+    await settle()
+    assert client.socket.events[0] == {"type": "welcome", "id": client.id}
+    assert client.socket.numbers == [1]
+
+
+# --- permits ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_submit_without_a_permit_is_refused_and_touches_nobody(core: Core) -> None:
+    async with running(core, FanoutLimits(max_broadcasts=3, max_room_broadcasts=3)) as rig:
+        client = rig.connect(KITCHEN)
+        answers = [rig.submit(n) for n in range(5)]
+        assert answers == [True, True, True, False, False]
+        await settle()
+        assert client.socket.numbers == [0, 1, 2]
+        assert rig.submit(5)
+        await settle()
+        assert client.socket.numbers == [0, 1, 2, 5]
+
+
+async def test_a_noisy_room_is_full_before_the_node_is(core: Core) -> None:
+    async with running(core, FanoutLimits(max_broadcasts=10, max_room_broadcasts=2)) as rig:
+        rig.connect(KITCHEN)
+        quiet = rig.connect(KITCHEN, room=OTHER_ROOM)
+        assert [rig.submit(n) for n in range(4)] == [True, True, False, False]
+        assert rig.submit(9, room=OTHER_ROOM)
+        await settle()
+        assert quiet.socket.numbers == [9]
+
+
+async def test_payload_bytes_are_bounded_too(core: Core) -> None:
+    async with running(core, FanoutLimits(max_broadcast_bytes=1_000)) as rig:
+        rig.connect(KITCHEN)
+        assert rig.submit(1, padding=600)
+        assert not rig.submit(2, padding=600)
+        await settle()
+        assert rig.submit(3, padding=600)
+
+
+async def test_after_a_refusal_later_events_of_that_room_in_the_batch_are_refused_too(core: Core) -> None:
+    async with running(core, FanoutLimits(max_broadcast_bytes=1_000)) as rig:
+        client, other = rig.connect(KITCHEN), rig.connect(KITCHEN, room=OTHER_ROOM)
+        batch = [
+            event(1),
+            event(2, padding=2_000),
+            event(3),
+            event(4, room=OTHER_ROOM),
+        ]
+        assert rig.fanout.submit_many(batch) == [True, False, False, True]
+        await settle()
+        assert client.socket.numbers == [1]
+        assert other.socket.numbers == [4]
+
+
+async def test_permits_come_back_when_everybody_has_left_meanwhile(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    rig.submit(1)
+    rig.fanout.close(client.id, 1000)
+    await settle()
+    assert client.socket.texts == []
+    assert rig.fanout.stats().broadcasts_in_flight == 0
+    assert rig.fanout.stats().bytes_in_flight == 0
+
+
+# --- leave and move --------------------------------------------------------------------------------------------
+
+
+async def test_nothing_joins_the_outbox_after_close_though_it_was_submitted_before(rig: Rig) -> None:
+    client, other = rig.connect(KITCHEN), rig.connect(KITCHEN)
+    rig.submit(1)
+    assert rig.fanout.close(client.id, 1000)
+    await settle()
+    assert client.socket.texts == []
+    assert client.socket.close_code == 1000
+    assert other.socket.numbers == [1]
+
+
+async def test_a_move_takes_what_was_lost_with_it_and_what_is_new_begins_now(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    rig.submit(1, KITCHEN)
+    rig.submit(2, ADMIN)
+    rig.fanout.move(client.id, [Membership(ROOM, (ADMIN,))])
+    rig.submit(3, KITCHEN)
+    rig.submit(4, ADMIN)
+    await settle()
+    assert client.socket.numbers == [4]
+
+
+async def test_what_a_move_keeps_keeps_its_place(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, ADMIN)
+    rig.submit(1, KITCHEN, ADMIN)
+    rig.submit(2, KITCHEN)
+    rig.fanout.move(client.id, [Membership(ROOM, (ADMIN, WAITERS))])
+    rig.submit(3, ADMIN)
+    await settle()
+    assert client.socket.numbers == [1, 3]
+
+
+async def test_going_and_coming_back_does_not_bring_back_what_was_lost(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    rig.submit(1)
+    rig.fanout.move(client.id, [Membership(OTHER_ROOM, (KITCHEN,))])
+    rig.fanout.move(client.id, [Membership(ROOM, (KITCHEN,))])
+    rig.submit(2)
+    await settle()
+    assert client.socket.numbers == [2]
+
+
+async def test_a_move_takes_effect_in_the_middle_of_a_job(rig: Rig) -> None:
+    """A job of several slices yields between them; who moves away or closes meanwhile gets nothing."""
+    clients = [rig.connect(KITCHEN, WAITERS) for _ in range(4 * SLICE)]
+    for client in clients:
+        client.socket.stall()  # so that the outbox can be told from what was sent
+    rig.submit(1, KITCHEN)
+    while not (reached := [client for client in clients if waiting(rig, client.id)]):
+        await turns(1)
+    untouched = [client for client in clients if client not in reached]
+    assert len(untouched) == 3 * SLICE
+    lost, gone, kept = untouched[0::3], untouched[1::3], untouched[2::3]
+    for client in lost:
+        rig.fanout.move(client.id, [Membership(ROOM, (WAITERS,))])
+    for client in gone:
+        rig.fanout.close(client.id, 1000)
+    for client in kept[::2]:
+        rig.fanout.move(client.id, [Membership(ROOM, (KITCHEN, ADMIN))])
+    for client in clients:
+        client.socket.resume()
+    await settle()
+    assert all(client.socket.numbers == [1] for client in [*reached, *kept])
+    assert all(client.socket.numbers == [] for client in [*lost, *gone])
+    assert rig.observer.reached == [len(reached) + len(kept)]
+
+
+def waiting(rig: Rig, connection: ConnectionId) -> bool:
+    return rig.fanout._owner._connections[connection].outbox.used > 0
+
+
+async def test_a_move_is_refused_whole(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    with pytest.raises(ValueError, match="twice"):
+        rig.fanout.move(client.id, [Membership(ROOM, (ADMIN,)), Membership(ROOM, (KITCHEN,))])
+    rig.submit(1, KITCHEN)
+    rig.submit(2, ADMIN)
+    await settle()
+    assert client.socket.numbers == [1]
+
+
+async def test_the_gone_cannot_be_moved_named_or_looked_at(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    rig.fanout.close(client.id, 1000)
+    for attempt in (
+        lambda: rig.fanout.move(client.id, [Membership(ROOM, (ADMIN,))]),
+        lambda: rig.fanout.set_identity(client.id, ConnectionIdentity(1)),
+        lambda: rig.fanout.info(client.id),
+    ):
+        with pytest.raises(ConnectionGoneError):
+            attempt()
+    assert not rig.fanout.send(client.id, "x")
+    assert not rig.fanout.answer(client.id, "x")
+    assert not rig.fanout.close(client.id, 1001)
+
+
+async def test_an_attach_that_is_refused_leaves_nothing_behind(rig: Rig) -> None:
+    with pytest.raises(ValueError, match="room"):
+        rig.fanout.attach(FakeSocket(), [], ConnectionIdentity(1))
+
+    def fail(connection: ConnectionId) -> str:
+        raise LookupError(connection)
+
+    with pytest.raises(LookupError):
+        rig.connect(KITCHEN, welcome=fail)
+    await settle()
+    assert rig.fanout.stats().connections == 0
+    assert rig.listener.notices == []
+    assert rig.listener.occupancies == []
+
+
+# --- slow clients ----------------------------------------------------------------------------------------------
+
+
+async def test_a_stalled_client_delays_nobody(rig: Rig) -> None:
+    stalled, healthy = rig.connect(KITCHEN), rig.connect(KITCHEN)
+    stalled.socket.stall()
+    for n in range(50):
+        rig.submit(n)
+        await settle()
+        assert healthy.socket.numbers == list(range(n + 1))
+    stalled.socket.resume()
+    await settle()
+    assert stalled.socket.numbers == list(range(50))
+
+
+PADDING = 100  # so that a gap is smaller than an event, as it is in life
+
+
+def room_for(events: int) -> FanoutLimits:
+    """Outboxes that hold so many `event(n, padding=PADDING)` of one digit."""
+    size = len(event(1, padding=PADDING).payload) + ENTRY_OVERHEAD
+    return FanoutLimits(outbox_bytes=events * size)
+
+
+async def test_an_overflow_drops_the_oldest_events_and_says_so_where_they_stood(core: Core) -> None:
+    async with running(core, room_for(5)) as rig:
+        slow, healthy = rig.connect(KITCHEN), rig.connect(KITCHEN)
+        slow.socket.stall()
+        for n in range(9):
+            rig.submit(n, padding=PADDING)
+            await settle()
+        slow.socket.resume()
+        await settle()
+        # 0 was being written. A gap takes most of an event's room, so three of the last eight fit beside it.
+        gap = {"type": "gap", "dropped": 5}
+        assert [received.get("n", received) for received in slow.socket.events] == [0, gap, 6, 7, 8]
+        assert rig.observer.dropped == 5
+        assert healthy.socket.numbers == list(range(9))
+        assert slow.socket.close_code is None
+
+
+async def test_critical_events_stay_and_gaps_stand_around_them(core: Core) -> None:
+    async with running(core, room_for(6)) as rig:
+        client = rig.connect(KITCHEN)
+        client.socket.stall()
+        for n in range(1, 9):
+            rig.submit(n, position="1-1/00000000" if n == 3 else None, padding=PADDING)
+            await settle()
+        client.socket.resume()
+        await settle()
+        received = [got.get("n", ("gap", got.get("dropped"))) for got in client.socket.events]
+        assert received[0] == 1
+        assert 3 in received
+        before, after = received[1 : received.index(3)], received[received.index(3) + 1 :]
+        assert before == [("gap", 1)]
+        assert isinstance(after[0], tuple)
+        # Everything is accounted for: received, or counted by the gap in whose place it stood.
+        assert after[0][1] == 8 - 3 - len(after[1:])
+        assert after[1:] == list(range(9 - len(after[1:]), 9))
+
+
+async def test_a_client_that_leaves_only_critical_events_waiting_is_closed_as_overloaded(core: Core) -> None:
+    async with running(core, room_for(5)) as rig:
+        slow, healthy = rig.connect(KITCHEN, keys=("user:1",)), rig.connect(KITCHEN)
+        slow.socket.stall()
+        for n in range(9):
+            rig.submit(n, position=f"{n}-1/00000000", padding=PADDING)
+            await settle()
+        assert rig.fanout.count(1, "user:1") == 0
+        slow.socket.resume()
+        await settle()
+        # What waited is of no use to one who resumes from history, so the close comes at once.
+        assert slow.socket.numbers == [0]
+        assert slow.socket.close_code == 1013
+        assert await slow.served == 1013
+        assert healthy.socket.numbers == list(range(9))
+        assert healthy.socket.close_code is None
+
+
+async def test_a_writer_that_is_stuck_is_cut_off_after_a_bounded_time(core: Core) -> None:
+    async with running(core, room_for(3)) as rig:
+        client = rig.connect(KITCHEN)
+        client.socket.stall()
+        for n in range(5):
+            rig.submit(n, position=f"{n}-1/00000000")
+        await settle()
+        rig.advance(LINGER_SECONDS - 0.01)
+        await settle()
+        assert not client.served.done()
+        rig.advance(0.01)
+        await settle()
+        assert await client.served == 1013
+        assert rig.listener.closed == [(client.id, 1013)]
+        assert client.socket.sent == []
+        assert rig.fanout._owner.budget.used == 0
+
+
+async def test_above_the_nodes_budget_the_largest_outbox_is_closed(core: Core) -> None:
+    async with running(core, FanoutLimits(node_outbox_bytes=20_000)) as rig:
+        large, small = rig.connect(KITCHEN), rig.connect(ADMIN)
+        large.socket.stall()
+        small.socket.stall()
+        rig.submit(0, ADMIN, padding=4_000)
+        await settle()
+        for n in range(1, 5):
+            rig.submit(n, KITCHEN, padding=4_000)
+            await settle()
+        small.socket.resume()
+        large.socket.resume()
+        await settle()
+        assert large.socket.close_code == 1013
+        assert small.socket.numbers == [0]
+        assert small.socket.close_code is None
+
+
+async def test_a_peer_whose_socket_fails_is_gone_and_harms_nobody(rig: Rig) -> None:
+    broken, healthy = rig.connect(KITCHEN), rig.connect(KITCHEN)
+    broken.socket.break_off(OSError("connection reset"))
+    rig.submit(1)
+    await settle()
+    assert await broken.served == 1006
+    assert rig.listener.closed == [(broken.id, 1006)]
+    assert healthy.socket.numbers == [1]
+
+
+async def test_a_stalled_send_that_fails_at_last_ends_the_connection(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.stall()
+    rig.submit(1)
+    await settle()
+    client.socket.break_off(RuntimeError("the server says: closed"))
+    await settle()
+    assert await client.served == 1006
+
+
+async def test_a_burst_does_not_overflow_the_outbox_of_a_client_that_reads(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    assert all(rig.submit(n, padding=50_000) for n in range(400))  # 20 MB, into an outbox of 1 MiB
+    await settle()
+    assert client.socket.numbers == list(range(400))
+    assert rig.observer.dropped == 0
+
+
+# --- what clients say ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ping", ["ping", '{"type":"ping"}', ' { "type" : "ping" } '])
+async def test_a_ping_is_answered_without_python(rig: Rig, ping: str) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.say(ping)
+    await settle()
+    assert client.socket.texts == [pong()]
+    assert rig.listener.notices == []
+    assert rig.observer.kinds == ["ping"]
+
+
+async def test_anything_else_is_pythons_to_answer(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.say("refresh_sectors")
+    await settle()
+    assert rig.listener.messages == [(client.id, "refresh_sectors")]
+    assert rig.fanout.answer(client.id, "sectors_updated:1,2")
+    await settle()
+    assert client.socket.texts == ["sectors_updated:1,2"]
+    assert rig.observer.kinds == ["control"]
+
+
+async def test_a_client_is_not_read_until_its_message_is_answered(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    for text in ("one", "two", "ping"):
+        client.socket.say(text)
+    await settle()
+    assert rig.listener.messages == [(client.id, "one")]
+    assert client.socket.reads == 1
+    assert rig.fanout.answer(client.id, None)
+    assert not rig.fanout.answer(client.id, "again: nothing is open")
+    await settle()
+    assert rig.listener.messages == [(client.id, "one"), (client.id, "two")]
+    assert client.socket.texts == []
+    assert rig.fanout.answer(client.id, "2")
+    await settle()
+    assert client.socket.texts == ["2", pong()]
+
+
+async def test_events_go_on_while_a_message_is_unanswered(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.say("one")
+    rig.submit(1)
+    await settle()
+    assert client.socket.numbers == [1]
+
+
+async def test_a_message_may_be_answered_from_within_the_notice(rig: Rig) -> None:
+    def answer(notice: Notice) -> None:
+        if isinstance(notice, MessageNotice):
+            rig.fanout.answer(notice.connection, notice.text.upper())
+
+    rig.listener.then = answer
+    client = rig.connect(KITCHEN)
+    for text in ("one", "two"):
+        client.socket.say(text)
+    await settle()
+    assert client.socket.texts == ["ONE", "TWO"]
+
+
+async def test_the_twenty_first_message_in_a_burst_closes(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    for _ in range(20):
+        client.socket.say("ping")
+    await settle()
+    assert client.socket.close_code is None
+    client.socket.say("ping")
+    await settle()
+    assert client.socket.texts == [pong()] * 20
+    assert client.socket.close_code == 4029
+    assert rig.observer.kinds[-1] == "rate_limited"
+
+
+async def test_twenty_a_second_are_allowed(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    for _ in range(100):
+        client.socket.say("ping")
+        await settle()
+        rig.advance(0.0625)
+    assert len(client.socket.texts) == 100
+    assert client.socket.close_code is None
+
+
+async def test_a_rate_of_zero_is_unlimited(core: Core) -> None:
+    async with running(core, FanoutLimits(message_rate=0)) as rig:
+        client = rig.connect(KITCHEN)
+        for _ in range(500):
+            client.socket.say("ping")
+        await settle()
+        assert len(client.socket.texts) == 500
+
+
+@pytest.mark.parametrize("text", ["x" * 65_537, "\u00e9" * 32_769, "\U0001f600" * 16_385])
+async def test_a_text_over_64_kib_of_utf8_closes(rig: Rig, text: str) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.say(text)
+    await settle()
+    assert client.socket.close_code == 1009
+    assert rig.listener.messages == []
+
+
+@pytest.mark.parametrize("text", ["x" * 65_536, "\u00e9" * 32_768, "\U0001f600" * 16_384])
+async def test_a_text_of_64_kib_is_taken(rig: Rig, text: str) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.say(text)
+    await settle()
+    assert rig.listener.messages == [(client.id, text)]
+
+
+async def test_a_binary_message_closes(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.say_bytes(b"ping")
+    await settle()
+    assert client.socket.close_code == 1003
+
+
+# --- time ------------------------------------------------------------------------------------------------------
+
+
+async def test_silence_closes_between_60_and_90_seconds(rig: Rig) -> None:
+    silent, alive = rig.connect(KITCHEN), rig.connect(KITCHEN)
+    rig.advance(30.0)
+    alive.socket.say("ping")
+    await settle()
+    rig.advance(29.5)
+    await settle()
+    assert silent.socket.close_code is None
+    rig.advance(30.0)
+    await settle()
+    assert silent.socket.close_code == 1001
+    assert alive.socket.close_code is None
+    rig.advance(30.0)
+    await settle()
+    assert alive.socket.close_code == 1001
+
+
+async def test_messages_to_a_client_are_no_sign_of_life(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    for n in range(9):
+        rig.submit(n)
+        await settle()
+        rig.advance(10.0)
+    await settle()
+    assert client.socket.close_code == 1001
+
+
+async def test_expiry_closes_exactly_at_its_second(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, expires_at=rig.clock.time() + 30.0)
+    rig.advance(29.999)
+    await settle()
+    assert client.socket.close_code is None
+    rig.advance(0.001)
+    await settle()
+    assert client.socket.close_code == 4001
+
+
+async def test_an_expiry_by_the_wall_clock_follows_the_wall_clock(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, expires_at=rig.clock.time() + 3_600.0)
+    rig.clock.step_wall(3_600.0)
+    rig.fanout.tick()
+    await settle()
+    assert client.socket.close_code == 4001
+
+
+async def test_a_refreshed_token_counts_from_now_on(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, keys=("jti:a",), expires_at=rig.clock.time() + 30.0)
+    rig.fanout.set_identity(client.id, ConnectionIdentity(1, ("jti:b",), rig.clock.time() + 50.0, b"new"))
+    rig.advance(40.0)
+    await settle()
+    assert client.socket.close_code is None
+    assert rig.fanout.count(1, "jti:a") == 0
+    assert rig.fanout.count(1, "jti:b") == 1
+    rig.advance(10.0)
+    await settle()
+    assert client.socket.close_code == 4001
+    [closed] = rig.listener.notices
+    assert closed.identity.label == b"new"  # type: ignore[union-attr]
+
+
+async def test_an_expiry_that_is_near_is_not_slept_over(rig: Rig) -> None:
+    """The time-keeper sleeps until the next deadline; a sooner one must wake it, without anybody calling `tick`."""
+    await settle()
+    client = rig.connect(KITCHEN, expires_at=rig.clock.time() - 1.0)
+    await settle()
+    assert client.socket.close_code == 4001
+
+
+# --- closing ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_close_stands_behind_what_was_queued_before(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.stall()
+    for n in range(5):
+        rig.submit(n)
+    await settle()
+    rig.fanout.close(client.id, 4003)
+    rig.submit(5)
+    client.socket.resume()
+    await settle()
+    assert client.socket.numbers == [0, 1, 2, 3, 4]
+    assert client.socket.close_code == 4003
+    assert client.socket.sent[-1]["reason"] == "forbidden"
+    assert await client.served == 4003
+
+
+async def test_the_peers_close_code_is_told_once(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, keys=("user:12",))
+    client.socket.hang_up(1000)
+    await settle()
+    assert await client.served == 1000
+    assert rig.listener.closed == [(client.id, 1000)]
+    assert rig.fanout.count(1, "user:12") == 0
+    assert client.socket.sent == []
+
+
+async def test_a_peer_that_gives_no_code_is_1005(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.hang_up(None)
+    await settle()
+    assert await client.served == 1005
+
+
+async def test_a_peer_that_leaves_while_the_close_is_on_its_way_is_told_once(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.stall()
+    rig.submit(1)
+    await settle()
+    rig.fanout.close(client.id, 4001)
+    client.socket.hang_up(1001)
+    await settle()
+    assert await client.served == 1001
+    rig.advance(100.0)
+    await settle()
+    assert rig.listener.closed == [(client.id, 1001)]
+
+
+async def test_close_where_closes_those_who_carry_the_key_in_that_tenant(rig: Rig) -> None:
+    ours = [rig.connect(KITCHEN, keys=("user:12", f"jti:{n}")) for n in range(3)]
+    other = rig.connect(KITCHEN, keys=("user:13",))
+    theirs = rig.connect(KITCHEN, room=OTHER_TENANT, keys=("user:12",))
+    assert rig.fanout.close_where(1, "user:12", 4001) == 3
+    assert rig.fanout.close_where(1, "user:12", 4001) == 0
+    await settle()
+    assert [client.socket.close_code for client in ours] == [4001] * 3
+    assert other.socket.close_code is theirs.socket.close_code is None
+
+
+async def test_cancelling_serve_closes_with_1001(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    await settle()
+    client.served.cancel()
+    await settle()
+    assert client.served.cancelled()
+    assert client.socket.close_code == 1001
+    assert rig.listener.closed == [(client.id, 1001)]
+
+
+async def test_cancelling_serve_twice_waits_for_nobody(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    client.socket.stall()
+    rig.submit(1)
+    await settle()
+    client.served.cancel()
+    await settle()
+    assert not client.served.done()
+    client.served.cancel()
+    await settle()
+    assert client.served.cancelled()
+    assert rig.listener.closed == [(client.id, 1001)]
+
+
+async def test_a_connection_is_served_once(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    await settle()
+    with pytest.raises(RuntimeError, match="served already"):
+        await rig.fanout.serve(client.id)
+    with pytest.raises(ConnectionGoneError):
+        await rig.fanout.serve(ConnectionId(999))
+
+
+async def test_codes_are_told_as_plain_numbers(rig: Rig) -> None:
+    rig.connect(KITCHEN).socket.say_bytes(b"x")
+    rig.connect(KITCHEN).socket.hang_up(1000)
+    cancelled = rig.connect(KITCHEN)
+    rig.fanout.close(rig.connect(KITCHEN).id, WSCloseCode.NORMAL)
+    await settle()
+    cancelled.served.cancel()
+    await settle()
+    assert [type(code) for _, code in rig.listener.closed] == [int] * 4
+    sent = [message["code"] for client in rig.clients for message in client.socket.sent]
+    assert sent
+    assert {type(code) for code in sent} == {int}
+
+
+async def test_one_who_is_closed_before_it_is_served_still_gets_its_close(rig: Rig) -> None:
+    socket = FakeSocket()
+    connection = rig.fanout.attach(socket, [Membership(ROOM, (KITCHEN,))], ConnectionIdentity(1))
+    rig.fanout.close(connection, 4001)
+    await settle()
+    assert socket.sent == []
+    assert await rig.fanout.serve(connection) == 4001
+    assert socket.close_code == 4001
+
+
+async def test_one_who_is_never_served_does_not_stay(rig: Rig) -> None:
+    connection = rig.fanout.attach(FakeSocket(), [Membership(ROOM, (KITCHEN,))], ConnectionIdentity(1))
+    rig.fanout.close(connection, 4001)
+    rig.advance(LINGER_SECONDS)
+    await settle()
+    assert rig.listener.closed == [(connection, 4001)]
+
+
+async def test_no_task_outlives_its_connection(rig: Rig) -> None:
+    before = asyncio.all_tasks()
+    clients = [rig.connect(KITCHEN) for _ in range(5)]
+    clients[0].socket.stall()
+    clients[1].socket.say("unanswered")
+    rig.submit(1)
+    await settle()
+    for client in clients:
+        client.socket.hang_up()
+        rig.fanout.close(client.id, 1000)
+    await settle()
+    rig.advance(LINGER_SECONDS)
+    await settle()
+    assert asyncio.all_tasks() == before
+
+
+class LingeringSocket(FakeSocket):
+    """One whose server takes some turns of the loop to let go of a cancelled call."""
+
+    let_go = 0
+
+    async def receive(self) -> dict[str, Any]:
+        try:
+            return await super().receive()
+        finally:
+            await turns(3)
+            self.let_go += 1
+
+    async def send(self, message: Any) -> None:
+        try:
+            await super().send(message)
+        finally:
+            await turns(3)
+            self.let_go += 1
+
+
+async def test_serve_returns_when_nobody_uses_the_socket_any_more(rig: Rig) -> None:
+    socket = LingeringSocket()
+    connection = rig.fanout.attach(socket, [Membership(ROOM, (KITCHEN,))], ConnectionIdentity(1))
+    served = asyncio.ensure_future(rig.fanout.serve(connection))
+    socket.stall()
+    rig.submit(1)
+    await settle()
+    rig.fanout.close(connection, 1000)
+    rig.advance(LINGER_SECONDS)
+    assert await served == 1000
+    assert socket.let_go == 2
+
+
+async def test_nothing_is_kept_of_a_connection_that_has_gone(rig: Rig) -> None:
+    clients = [rig.connect(KITCHEN, expires_at=rig.clock.time() + 9_000.0) for _ in range(4)]
+    clients[0].socket.hang_up()
+    clients[1].socket.break_off(OSError())
+    clients[2].socket.stall()
+    rig.submit(1)
+    await settle()
+    rig.fanout.close(clients[2].id, 1000)
+    rig.fanout.close(clients[3].id, 1000)
+    rig.advance(LINGER_SECONDS)
+    await settle()
+    owner = rig.fanout._owner
+    assert len(rig.listener.closed) == 4
+    assert owner._connections == {}
+    assert owner.budget.used == 0
+    assert [len(kept) for kept in (owner._linger, owner._heartbeat._silence, owner._heartbeat._expiry)] == [0, 0, 0]
+
+
+async def test_an_idle_connection_has_no_task_but_its_reader_and_no_queue(rig: Rig) -> None:
+    before = asyncio.all_tasks()
+    client = rig.connect(KITCHEN)
+    rig.submit(1)
+    await settle()
+    assert len(asyncio.all_tasks() - before - {client.served}) == 1
+    assert rig.fanout._owner._connections[client.id].outbox._entries is None
+
+
+# --- what is told ----------------------------------------------------------------------------------------------
+
+
+async def test_occupancy_is_told_in_order_and_never_from_inside_a_call(rig: Rig) -> None:
+    one = rig.connect(KITCHEN)
+    two = rig.connect(KITCHEN, ADMIN)
+    assert rig.listener.occupancies == []
+    await turns(1)
+    assert rig.listener.occupancies == [Occupancy((KITCHEN,)), Occupancy((ADMIN,))]
+    rig.listener.occupancies.clear()
+    rig.fanout.close(one.id, 1000)
+    rig.fanout.move(two.id, [Membership(ROOM, (WAITERS,))])
+    assert rig.listener.occupancies == []
+    await settle()
+    assert [sorted(changed.occupied) for changed in rig.listener.occupancies] == [[WAITERS]]
+    assert [sorted(changed.vacated) for changed in rig.listener.occupancies] == [[ADMIN, KITCHEN]]
+
+
+async def test_notices_of_one_turn_come_in_one_call(rig: Rig) -> None:
+    clients = [rig.connect(KITCHEN) for _ in range(10)]
+    await settle()
+    for client in clients:
+        client.socket.hang_up()
+    await settle()
+    assert rig.listener.calls == 1
+    assert len(rig.listener.closed) == 10
+
+
+async def test_a_listener_that_raises_is_told_of_everything_else(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(notice: Notice) -> None:
+        raise ZeroDivisionError
+
+    rig.listener.then = fail
+    clients = [rig.connect(KITCHEN) for _ in range(2)]
+    for client in clients:
+        client.socket.hang_up()
+        await settle()
+    assert len(rig.listener.closed) == 2
+    assert "listener raised" in caplog.text
+
+
+async def test_a_connections_rooms_and_identity_can_be_looked_at(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, ADMIN, keys=("user:12",))
+    info = rig.fanout.info(client.id)
+    assert info.identity.keys == ("user:12",)
+    assert info.memberships == (Membership(ROOM, (KITCHEN, ADMIN)),)
+
+
+async def test_connections_are_listed_in_pages_of_one_tenant(rig: Rig) -> None:
+    ours = [rig.connect(KITCHEN) for _ in range(5)]
+    rig.connect(KITCHEN, room=OTHER_TENANT)
+    first, cursor = rig.fanout.list(tenant=1, limit=3)
+    rest, end = rig.fanout.list(tenant=1, cursor=cursor, limit=3)
+    assert [info.connection for info in [*first, *rest]] == [client.id for client in ours]
+    assert end == 0
+    assert len(rig.fanout.list()[0]) == 6
+
+
+async def test_closing_connections_are_out_of_every_count(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, keys=("user:12",))
+    client.socket.stall()
+    rig.submit(1)
+    await settle()
+    rig.fanout.close(client.id, 1000)
+    assert rig.fanout.count(1, "user:12") == 0
+    assert rig.fanout.stats().connections == 0
+    assert rig.fanout.list() == ([], 0)
+
+
+# --- start and stop --------------------------------------------------------------------------------------------
+
+
+async def test_stop_passes_what_was_accepted_and_closes_everybody_with_1001(rig: Rig) -> None:
+    clients = [rig.connect(KITCHEN) for _ in range(3)]
+    for n in range(20):
+        rig.submit(n)
+    await rig.fanout.stop(5.0)
+    for client in clients:
+        assert client.socket.numbers == list(range(20))
+        assert client.socket.close_code == 1001
+        assert await client.served == 1001
+    assert sorted(rig.listener.closed) == [(client.id, 1001) for client in clients]
+    assert rig.fanout.stats().connections == 0
+
+
+async def test_stop_takes_a_stalled_client_no_longer_than_its_bounded_time(rig: Rig) -> None:
+    stalled, healthy = rig.connect(KITCHEN), rig.connect(KITCHEN)
+    stalled.socket.stall()
+    rig.submit(1)
+    await settle()
+    stopping = asyncio.ensure_future(rig.fanout.stop(5.0))
+    await settle()
+    assert healthy.socket.close_code == 1001
+    assert not stopping.done()
+    rig.advance(LINGER_SECONDS)
+    await settle()
+    assert stopping.done()
+    assert sorted(rig.listener.closed) == [(stalled.id, 1001), (healthy.id, 1001)]
+
+
+async def test_stop_without_time_gives_every_permit_back(rig: Rig) -> None:
+    clients = [rig.connect(KITCHEN) for _ in range(3 * SLICE)]
+    for n in range(100):
+        rig.submit(n)
+    await turns(2)
+    await rig.fanout.stop(0.0)
+    assert rig.fanout.stats().broadcasts_in_flight == 0
+    for client in clients:
+        assert client.socket.close_code == 1001
+        assert client.socket.numbers == list(range(len(client.socket.numbers)))
+
+
+async def test_after_stop_nothing_is_taken_any_more(rig: Rig) -> None:
+    rig.connect(KITCHEN)
+    await rig.fanout.stop(1.0)
+    assert not rig.submit(1)
+    with pytest.raises(RuntimeError, match="stopping"):
+        rig.connect(KITCHEN)
+    await rig.fanout.stop(1.0)

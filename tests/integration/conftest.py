@@ -1,0 +1,46 @@
+"""A gateway and a producer that the tests of one file share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.support.gateway import RunningGateway, run_gateway
+from tests.support.valkey import ValkeyServer
+
+
+@pytest.fixture(scope="module")
+def gateway(valkey: ValkeyServer) -> Iterator[RunningGateway]:
+    """A gateway with the default settings, on the core that is the default."""
+    with run_gateway(valkey.url) as running:
+        yield running
+
+
+class Producer:
+    """A back end: publishes JSON with the ordinary client library."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    async def publish(self, channel: str, event: dict[str, Any] | str | bytes) -> int:
+        """Publish; how many subscriptions heard it."""
+        payload = event if isinstance(event, str | bytes) else json.dumps(event)
+        return int(await self.redis.publish(channel, payload))
+
+
+@pytest.fixture
+async def redis(valkey: ValkeyServer) -> AsyncIterator[Redis]:
+    """A plain connection to the tests' Valkey."""
+    connection = Redis.from_url(valkey.url)
+    yield connection
+    await connection.aclose()
+
+
+@pytest.fixture
+def producer(redis: Redis) -> Producer:
+    """A back end."""
+    return Producer(redis)

@@ -1,0 +1,66 @@
+"""The ACL lines of SECURITY.md are enough for what they are for, and for no more."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+
+from tests.support.clients import welcomed
+from tests.support.gateway import run_gateway
+from tests.support.tokens import staff_token
+from tests.support.valkey import ValkeyServer, run_valkey
+
+PAGE = Path(__file__).resolve().parents[2] / "SECURITY.md"
+EVENT = {"type": "ROUND_READY", "tenant_id": 1, "branch_id": 5}
+
+
+def as_user(server: ValkeyServer, user: str) -> str:
+    parts = urlsplit(server.url)
+    return f"redis://{user}:password@{parts.hostname}:{parts.port}/0"
+
+
+async def apply_acl(server: ValkeyServer) -> None:
+    lines = re.findall(r"^ACL SETUSER .*$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert len(lines) == 2
+    async with Redis.from_url(server.url) as admin:
+        for line in lines:
+            await admin.execute_command(*shlex.split(line))
+
+
+@pytest.mark.parametrize("pubsub", ["exact", "patterns"])
+async def test_a_gateway_and_a_producer_work_with_their_users(pubsub: str) -> None:
+    with run_valkey() as server:
+        await apply_acl(server)
+        async with Redis.from_url(server.url) as admin:
+            await admin.sadd("{tenant:1}:sectors:user:12", "9")
+        with run_gateway(as_user(server, "gateway"), pubsub=pubsub) as gateway:
+            token = staff_token("WAITER", sectors=None)
+            async with (
+                welcomed(gateway.ws, "/ws/waiter", token) as peer,
+                Redis.from_url(as_user(server, "orders")) as orders,
+            ):
+                heard = EVENT | {"sector_id": 9}
+                assert await orders.publish("sector:9:waiters", json.dumps(heard)) == 1
+                assert await peer.json() == heard
+
+
+async def test_a_producer_can_do_nothing_else() -> None:
+    with run_valkey() as server:
+        await apply_acl(server)
+        async with Redis.from_url(as_user(server, "orders")) as orders:
+            for attempt in (
+                ("GET", "jwt:blacklist:x"),
+                ("SET", "{tenant:1}:revoked:all", "0"),
+                ("SUBSCRIBE", "branch:5:kitchen"),
+                ("PUBLISH", "auth:revoked", "{}"),
+                ("CONFIG", "GET", "*"),
+            ):
+                with pytest.raises(NoPermissionError):
+                    await orders.execute_command(*attempt)

@@ -1,0 +1,273 @@
+"""Random histories of a whole fan-out against a model that a reader can check by eye.
+
+The model keeps, for every connection, the events that it is entitled to and has not been passed yet, each with the
+audiences on which that right still rests. A move that takes the last of them takes the event. Between two rules the
+loop stands still, runs for some turns, or runs until it is idle, so that a change meets events in every state:
+accepted, half passed on, waiting in an outbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from gateway.fanout.base import FanoutCore, FanoutLimits, Membership
+from gateway.fanout.message import Message
+from gateway.types import Room
+from tests.support.cores import CORES
+from tests.support.fanout_rig import Client, Rig, event
+from tests.support.settle import settle, turns
+
+T = TypeVar("T")
+Core = Callable[[FanoutLimits], FanoutCore]
+
+AUDIENCES = ("branch:5:kitchen", "branch:5:admin", "sector:9:waiters")
+# The same branch in two tenants, with audiences that are spelled alike.
+ROOMS = {1: (Room(1, 5), Room(1, 6)), 2: (Room(2, 5),)}
+AUDIENCE_SETS = st.lists(st.sampled_from(AUDIENCES), min_size=1, max_size=3, unique=True).map(tuple)
+LIMITS = FanoutLimits(max_broadcasts=12, max_room_broadcasts=8, workers=3)
+
+
+@st.composite
+def memberships(draw: st.DrawFn, tenant: int) -> list[Membership]:
+    rooms = draw(st.lists(st.sampled_from(ROOMS[tenant]), min_size=1, unique=True))
+    return [Membership(room, draw(AUDIENCE_SETS)) for room in rooms]
+
+
+@dataclass
+class Member:
+    """What the model knows of one connection."""
+
+    tenant: int
+    client: Client
+    audiences: dict[Room, set[str]]
+    entitled: dict[int, set[str]] = field(default_factory=dict)  # event -> what its right rests on
+    lost: set[int] = field(default_factory=set)  # events that must not be passed to it any more
+    open: bool = True
+
+
+class FanoutMachine(RuleBasedStateMachine):
+    core: ClassVar[Core]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.rig: Rig = self.run(self._start())
+        self.members: list[Member] = []
+        self.rooms: dict[int, Room] = {}  # of every accepted event
+
+    async def _start(self) -> Rig:
+        rig = Rig(type(self).core, LIMITS)
+        await rig.fanout.start()
+        return rig
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run the loop until this is done; it may go round before `work` begins, so snapshots are taken inside."""
+        return self.loop.run_until_complete(work)
+
+    # --- what was passed: sent already, or waiting in the outbox ---
+
+    def passed(self, member: Member) -> list[int]:
+        found = self.rig.fanout._owner._connections.get(member.client.id)
+        entries = list((found.outbox._entries or {}).values()) if found is not None else []
+        writing = self.in_hand(member)
+        texts = [entry.text for entry in entries if isinstance(entry, Message)]
+        waiting = [int(text.split('"n":')[1].split(",")[0]) for text in texts]
+        return [*member.client.socket.numbers, *writing, *waiting]
+
+    @staticmethod
+    def in_hand(member: Member) -> list[int]:
+        """What a stalled `send` holds."""
+        return [got["n"] for got in member.client.socket.held]
+
+    # --- rules ---
+
+    @initialize()
+    def begin_with_some(self) -> None:
+        for _ in range(4):
+            self.enter(1, [Membership(Room(1, 5), AUDIENCES[:2])])
+        self.enter(2, [Membership(Room(2, 5), AUDIENCES[:2])])
+
+    @rule(data=st.data(), tenant=st.sampled_from([1, 2]))
+    def attach(self, data: st.DataObject, tenant: int) -> None:
+        self.enter(tenant, data.draw(memberships(tenant)))
+
+    def enter(self, tenant: int, where: list[Membership]) -> None:
+        async def work() -> Client:
+            return self.rig.connect(room=ROOMS[tenant][0], memberships=where, keys=("user:1",))
+
+        client = self.run(work())
+        self.members.append(Member(tenant, client, {room: set(audiences) for room, audiences in where}))
+
+    @rule(
+        data=st.data(),
+        tenant=st.sampled_from([1, 2]),
+        count=st.integers(1, 6),
+        critical=st.booleans(),
+    )
+    def submit(self, data: st.DataObject, tenant: int, count: int, critical: bool) -> None:
+        first = max(self.rooms, default=0) + 1
+        batch = []
+        for n in range(first, first + count):
+            audiences = data.draw(AUDIENCE_SETS)
+            room = data.draw(st.sampled_from(ROOMS[tenant]))
+            batch.append(event(n, *audiences, room=room, position=f"{n}-0/00000000" if critical else None))
+
+        async def work() -> list[bool]:
+            return self.rig.fanout.submit_many(batch)
+
+        refused: set[Room] = set()
+        answers = self.run(work())
+        for n, item, accepted in zip(range(first, first + count), batch, answers, strict=True):
+            if not accepted:
+                refused.add(item.room)
+                continue
+            assert item.room not in refused, "accepted behind a refusal of its room"
+            self.rooms[n] = item.room
+            for member in self.members:
+                rests_on = member.audiences.get(item.room, set()) & set(item.audiences)
+                if member.open and rests_on:
+                    member.entitled[n] = rests_on
+
+    @precondition(lambda self: any(member.open for member in self.members))
+    @rule(data=st.data())
+    def move(self, data: st.DataObject) -> None:
+        member = data.draw(st.sampled_from([member for member in self.members if member.open]))
+        where = data.draw(memberships(member.tenant))
+
+        async def work() -> set[int]:
+            passed = set(self.passed(member))
+            self.rig.fanout.move(member.client.id, where)
+            return passed
+
+        passed = self.run(work())
+        member.audiences = {room: set(audiences) for room, audiences in where}
+        for n in list(member.entitled):
+            member.entitled[n] &= member.audiences.get(self.rooms[n], set())
+            if not member.entitled[n] and n not in passed:
+                del member.entitled[n]
+                member.lost.add(n)
+
+    @precondition(lambda self: any(member.open for member in self.members))
+    @rule(data=st.data(), by_peer=st.booleans())
+    def leave(self, data: st.DataObject, by_peer: bool) -> None:
+        member = data.draw(st.sampled_from([member for member in self.members if member.open]))
+
+        async def work() -> set[int]:
+            if not by_peer:
+                passed = set(self.passed(member))
+                assert self.rig.fanout.close(member.client.id, 1000)
+                return passed
+            member.client.socket.resume()
+            member.client.socket.hang_up(1000)
+            await settle()
+            return set(member.client.socket.numbers)  # what came before the peer was found to be gone
+
+        passed = self.run(work())
+        member.open = False
+        self.lose_all_but(member, passed)
+
+    @rule(tenant=st.just(2))  # the small one: otherwise nobody would be left to look at
+    def revoke(self, tenant: int) -> None:
+        there = [member for member in self.members if member.open and member.tenant == tenant]
+
+        async def work() -> list[set[int]]:
+            passed = [set(self.passed(member)) for member in there]
+            assert self.rig.fanout.close_where(tenant, "user:1", 4001) == len(there)
+            return passed
+
+        for member, kept in zip(there, self.run(work()), strict=True):
+            member.open = False
+            self.lose_all_but(member, kept)
+
+    @staticmethod
+    def lose_all_but(member: Member, passed: set[int]) -> None:
+        member.lost |= set(member.entitled) - passed
+        member.entitled = {n: rests_on for n, rests_on in member.entitled.items() if n in passed}
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data(), stalled=st.booleans())
+    def stall_or_resume(self, data: st.DataObject, stalled: bool) -> None:
+        socket = data.draw(st.sampled_from(self.members)).client.socket
+        if stalled:
+            socket.stall()
+        else:
+            socket.resume()
+
+    @rule(count=st.integers(1, 4))
+    def let_the_loop_go_round(self, count: int) -> None:
+        self.run(turns(count))
+
+    @rule()
+    def drain(self) -> None:
+        self.run(settle())
+        assert self.rig.fanout.stats().broadcasts_in_flight == 0
+
+    # --- what always holds ---
+
+    @invariant()
+    def nobody_has_what_is_not_for_it(self) -> None:
+        for member in self.members:
+            passed = self.passed(member)
+            assert len(passed) == len(set(passed)), "an event came twice"
+            assert not set(passed) & member.lost, "an event came after the right to it was lost"
+            assert set(passed) <= set(member.entitled), "an event came to somebody outside its audiences"
+            assert all(self.rooms[n].tenant == member.tenant for n in passed), "an event crossed tenants"
+            for room in member.audiences:
+                there = [n for n in passed if self.rooms[n] == room]
+                assert there == sorted(there), "events of a room came out of order"
+
+    @invariant()
+    def counts_are_those_of_the_open(self) -> None:
+        for tenant in ROOMS:
+            there = [member for member in self.members if member.open and member.tenant == tenant]
+            assert self.rig.fanout.count(tenant, "user:1") == len(there)
+            listed, _ = self.rig.fanout.list(tenant=tenant, limit=1_000)
+            assert [info.connection for info in listed] == [member.client.id for member in there]
+
+    def teardown(self) -> None:
+        async def finish() -> None:
+            for member in self.members:
+                member.client.socket.resume()
+            await settle()
+            # Nobody was slow enough to lose anything: all that was owed has come.
+            for member in self.members:
+                assert set(member.client.socket.numbers) == set(member.entitled)
+            assert self.rig.fanout.stats().broadcasts_in_flight == 0
+            assert self.rig.fanout._owner.budget.used == 0
+            await self.rig.fanout.stop(5.0)
+            codes = await asyncio.gather(*(member.client.served for member in self.members))
+            assert sorted(self.rig.listener.closed) == [
+                (member.client.id, code) for member, code in zip(self.members, codes, strict=True)
+            ]
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+        async def clear() -> None:
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks) if tasks else None
+
+        try:
+            self.run(finish())
+            self.nobody_has_what_is_not_for_it()
+        finally:
+            self.run(clear())  # nothing is left but after a failure
+            self.loop.close()
+
+
+@pytest.mark.parametrize(("name", "core"), CORES, ids=[name for name, _ in CORES])
+def test_random_histories_keep_the_promises(name: str, core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    # So small that every job is cut between its recipients, however few they are.
+    monkeypatch.setattr("gateway.fanout.broadcaster.SLICE", 1)
+    machine = type(f"FanoutMachineOn{name.title()}", (FanoutMachine,), {"core": staticmethod(core)})
+    case = machine.TestCase
+    case.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+    case().runTest()
