@@ -15,6 +15,7 @@ from gateway.auth.jwt import JwtVerifier
 from gateway.auth.origin import OriginPolicy
 from gateway.auth.revocation import RevocationCheck
 from gateway.auth.table_token import TableTokenVerifier
+from gateway.auth.verified_tokens import VerifiedTokens
 from gateway.broker.base import Broker
 from gateway.broker.embedded import EmbeddedServer
 from gateway.broker.redis import create_broker
@@ -177,8 +178,8 @@ class Gateway:
             fanout,
             admission=admission,
             authenticator=Authenticator(
-                JwtVerifier(settings.jwt_keys, settings.token_max_age, clock),
-                TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock),
+                VerifiedTokens(JwtVerifier(settings.jwt_keys, settings.token_max_age, clock), clock),
+                VerifiedTokens(TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock), clock),
                 RevocationCheck(broker),
             ),
             sectors=sectors,

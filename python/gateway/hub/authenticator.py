@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from gateway.auth.identity import Identity
 from gateway.auth.revocation import RevocationCheck
+from gateway.auth.verified_tokens import TokenVerifier
 from gateway.hub.profiles import EndpointProfile
-
-
-class TokenVerifier(Protocol):
-    """Checks one kind of token."""
-
-    def verify(self, token: str) -> Identity:
-        """The identity that a token proves.
-
-        Raises:
-            TokenError: it proves nothing.
-        """
-        ...
 
 
 class Authenticator:
