@@ -43,9 +43,18 @@ format: setup ## rewrite the sources in the house's format
 docs: setup ## write the tables of docs/reference anew from the code
 	$(BIN)/python -m scripts.docs_tables --write
 
+conformance: setup ## the Autobahn cases against the native read side
+	@$(BIN)/python -m pytest tests/conformance $(ARGS)
+
+churn: setup ## 100,000 connections come and go, and leave nothing behind
+	@CHURN_CONNECTIONS=100000 $(BIN)/python -m pytest tests/integration/test_churn.py -s $(ARGS)
+
 bench: setup ## index and serialization, native against pure; prints the ratios
 	$(BIN)/python -m pytest benches --benchmark-only --benchmark-sort=name --benchmark-json=.benchmarks/latest.json -q -p no:randomly --timeout=600
 	$(BIN)/python -m scripts.bench_table .benchmarks/latest.json
+
+bench-load: setup ## load against real sockets and peers (about 15 minutes); writes benches/results
+	$(BIN)/python -m benches.load $(ARGS)
 
 lock: .venv/.packages ## resolve requirements.lock and Cargo.lock anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -59,4 +68,4 @@ clean: ## remove what set-up and builds have made
 	rm -rf .venv .venvs target dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find python -name '*.so' -delete
 
-.PHONY: help setup run test check format docs bench lock hooks clean
+.PHONY: help setup run test check conformance churn format docs bench bench-load lock hooks clean

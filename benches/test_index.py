@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.types import Room
-from tests.support.cores import UNLIMITED, attach, every_core, leave
+from tests.support.cores import UNLIMITED, an_event, attach, every_core, leave
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -27,7 +27,7 @@ every_size = pytest.mark.parametrize("size", [10, 1_000, 10_000])
 
 
 def broadcast(core: FanoutCore, audiences: tuple[str, ...]) -> list[int]:
-    [ticket] = core.submit_many([(ROOM, audiences, 256)])
+    [ticket] = core.submit_many([an_event(ROOM, *audiences, size=256)])
     found = core.recipients(ticket)
     core.finish(ticket)
     return found

@@ -21,12 +21,13 @@ from gateway.broker.embedded import EmbeddedServer
 from gateway.broker.redis import create_broker
 from gateway.broker.url import redact_url
 from gateway.endpoints.edge import Edge
+from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
 from gateway.endpoints.metrics import metrics_router
 from gateway.endpoints.websocket import websocket_router
 from gateway.errors import BrokerError, GatewayError
 from gateway.fanout import create_fanout
-from gateway.fanout.base import FanoutLimits
+from gateway.fanout.base import Fanout, FanoutLimits
 from gateway.hub.admission import Admission
 from gateway.hub.authenticator import Authenticator
 from gateway.hub.manager import ConnectionManager
@@ -38,6 +39,7 @@ from gateway.protocol.audiences import PATTERNS
 from gateway.protocol.routing import RoutingTable
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.resilience.jitter import DecorrelatedJitter
+from gateway.server.keeper import ConnectionKeeper
 from gateway.server.signals import drain_on_signal
 from gateway.settings import Settings, connection_ceiling
 from gateway.telemetry.logging import configure_logging, get_logger
@@ -93,6 +95,8 @@ class Gateway:
         )
         self._origins = OriginPolicy(self.settings.allowed_origins, allow_any=not self.settings.allowed_origins)
         self._running: _Running | None = None
+        self._keeper = ConnectionKeeper(self._on_server_shutdown)
+        self._goodbye: asyncio.Task[None] | None = None  # held, since the loop itself holds tasks weakly
         self.router = APIRouter()
         for part in (websocket_router, health_router, metrics_router):
             self.router.include_router(part(self._edge))
@@ -106,6 +110,15 @@ class Gateway:
                 "the gateway is not running: pass gateway.lifespan to FastAPI(lifespan=…), or enter it in your own"
             )
         return self._running
+
+    @property
+    def fanout(self) -> Fanout:
+        """The fan-out of the running gateway, for who submits events of their own.
+
+        Raises:
+            GatewayError: the gateway is not running.
+        """
+        return self._edge().fanout
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - FastAPI passes itself
@@ -141,6 +154,16 @@ class Gateway:
         # Shielded: one caller that is cancelled must not stop it for the others.
         await asyncio.shield(running.draining)
 
+    def _on_server_shutdown(self) -> None:
+        """The server that handed sockets over shuts down, and waits until the keeper says that nobody is left."""
+        self._goodbye = asyncio.get_running_loop().create_task(self._say_goodbye(), name="gateway-goodbye")
+
+    async def _say_goodbye(self) -> None:
+        try:
+            await self.drain()
+        finally:
+            self._keeper.empty()
+
     async def _drain(self, running: _Running) -> None:
         _log.info("draining", connections=running.edge.fanout.stats().connections)
         await running.subscriber.stop(STOP_SECONDS)
@@ -164,7 +187,14 @@ class Gateway:
             heartbeat_timeout=settings.heartbeat_timeout,
             workers=settings.broadcast_workers,
         )
-        fanout = create_fanout(settings.fanout, limits, metrics, clock, production=not _development(settings))
+        fanout = create_fanout(
+            settings.fanout,
+            limits,
+            metrics,
+            clock,
+            production=not _development(settings),
+            reactors=settings.reactors,
+        )
         metrics.bind_core(fanout.stats)
         interest = Interest(patterns=PATTERNS if settings.pubsub == "patterns" else ())
         sectors = CachedSectorDirectory(RedisSectorDirectory(broker), clock, metrics)
@@ -210,6 +240,7 @@ class Gateway:
 
         edge = Edge(
             fanout=fanout,
+            handoffs=Handoffs(self._keeper, wanted=fanout.takes_sockets),
             manager=manager,
             admission=admission,
             origins=self._origins,
@@ -259,7 +290,8 @@ class Gateway:
             version=version("fanout-gateway"),
             environment=settings.environment,
             fanout=self._edge().fanout.name,
-            sockets=settings.sockets,
+            sockets="native" if self._edge().fanout.takes_sockets else "asgi",
+            reactors=settings.reactors,
             pubsub=settings.pubsub,
             redis=redis,
             redis_version=server_version,

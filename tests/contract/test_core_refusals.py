@@ -8,7 +8,7 @@ import pytest
 
 from gateway.fanout.base import MAX_LABEL_BYTES, ConnectionIdentity, Membership
 from gateway.types import MAX_ID, Room
-from tests.support.cores import attach, every_core, leave, reached, ticket_of
+from tests.support.cores import attach, every_core, leave, reached, submit, ticket_of
 
 if TYPE_CHECKING:
     from gateway.fanout.base import FanoutCore
@@ -60,7 +60,7 @@ def assert_unchanged(core: FanoutCore) -> None:
     assert (core.stats().connections, core.stats().rooms) == (1, 1)
     assert core.find(1, "user:12") == [1]
     assert core.count(1, "user:1") == 0
-    assert core.submit_many([(NEXT_ROOM, [B], 1), (FOREIGN_ROOM, [A], 1)]) == [0, 0]
+    assert submit(core, [(NEXT_ROOM, [B], 1), (FOREIGN_ROOM, [A], 1)]) == [0, 0]
     assert reached(core, ticket_of(core, ROOM, A, B)) == [1]
     assert leave(core, 1) == ((), (A,))
     assert attach(core, 2, {ROOM: [A, B]}) == ((A, B), ())

@@ -13,10 +13,10 @@ from tests.support.gateway import RunningGateway, run_gateway
 from tests.support.valkey import ValkeyServer
 
 
-@pytest.fixture(scope="module")
-def gateway(valkey: ValkeyServer) -> Iterator[RunningGateway]:
-    """A gateway with the default settings, on the core that is the default."""
-    with run_gateway(valkey.url) as running:
+@pytest.fixture(scope="module", params=["native", "asgi"])
+def gateway(request: pytest.FixtureRequest, valkey: ValkeyServer) -> Iterator[RunningGateway]:
+    """A gateway with the default settings on the native core; its sockets are the core's, then the server's."""
+    with run_gateway(valkey.url, sockets=request.param) as running:
         yield running
 
 

@@ -14,7 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from gateway.fanout.base import ConnectionIdentity, ConnectionInfo, FanoutLimits, Membership, Occupancy
 from gateway.types import Room
-from tests.support.cores import CORES
+from tests.support.cores import CORES, submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,7 +142,7 @@ class CoreMachine(RuleBasedStateMachine):
 
     @rule(target=tickets, batch=st.lists(events, max_size=6))
     def submit(self, batch: list[tuple[Room, tuple[str, ...], int]]) -> object:
-        answers = self.same(lambda core: core.submit_many(batch))
+        answers = self.same(lambda core: submit(core, batch))
         assert len(answers) == len(batch)
         refused: set[Room] = set()
         given: list[int] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from gateway.fanout.base import ConnectionIdentity, FanoutCore, FanoutLimits, Membership
+from gateway.fanout.base import ConnectionIdentity, FanoutCore, FanoutLimits, Membership, Submission
 from gateway.fanout.native import NativeCore
 from gateway.fanout.pure import PureCore
 from gateway.types import ConnectionId, Room
@@ -63,9 +63,19 @@ def memberships(rooms: dict[Room, Sequence[str]]) -> list[Membership]:
     return [Membership(room, tuple(audiences)) for room, audiences in rooms.items()]
 
 
+def an_event(room: Room, *audiences: str, size: int = 1) -> Submission:
+    """A best-effort event of so many bytes."""
+    return Submission(room, audiences, b"x" * size)
+
+
+def submit(core: FanoutCore, items: Sequence[tuple[Room, Sequence[str], int]]) -> list[int | None]:
+    """Submit best-effort events, given as room, audiences and payload bytes; the core's answers."""
+    return core.submit_many([an_event(room, *audiences, size=size) for room, audiences, size in items])
+
+
 def ticket_of(core: FanoutCore, room: Room, *audiences: str, size: int = 1) -> int:
     """Submit one event that must get a ticket."""
-    [ticket] = core.submit_many([(room, audiences, size)])
+    [ticket] = core.submit_many([an_event(room, *audiences, size=size)])
     assert ticket, f"expected a ticket, got {ticket!r}"
     return ticket
 

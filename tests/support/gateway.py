@@ -41,8 +41,11 @@ class RunningGateway:
 @contextmanager
 def run_gateway(redis_url: str, **settings: Any) -> Iterator[RunningGateway]:
     """Serve on a free port until the block ends; `settings` are fields of `Settings`."""
-    app = create_app(Settings.load({}, redis_url=redis_url, **settings))
-    with run_uvicorn(app) as (port, loop):
+    loaded = Settings.load({}, redis_url=redis_url, **settings)
+    app = create_app(loaded)
+    # As `gateway serve` does it.
+    ws = "gateway.server.handoff:HandoffProtocol" if loaded.reactors else "websockets-sansio"
+    with run_uvicorn(app, ws=ws, ws_ping_interval=None) as (port, loop):
         yield RunningGateway(port, app.state.gateway, loop)
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 _TURNS = 100_000
+
+others: list[Callable[[], bool]] = []
+"""What else comes to rest beside the loop: threads, and clients that read. Each call waits until its own has, and says
+whether it had anything left to do; a rig registers its own while it runs."""
 
 
 async def settle() -> None:
@@ -12,6 +17,17 @@ async def settle() -> None:
 
     Goes by the ready queue of asyncio's own loop, which is what tests run on.
     """
+    quiet = 0
+    while quiet < 2:
+        busy = [other() for other in others]  # a list, since every one of them has to have its turn
+        await _settle_loop()
+        # A second round, since what the loop did last may have given the others something to do.
+        quiet = 0 if any(busy) else quiet + 1
+        if not others:
+            return
+
+
+async def _settle_loop() -> None:
     loop = asyncio.get_running_loop()
     quiet = 0
     for _ in range(_TURNS):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.auth.origin import OriginPolicy
 from gateway.broker.base import Broker
+from gateway.endpoints.handoff import Handoffs
 from gateway.fanout.base import Fanout
 from gateway.hub.admission import Admission
 from gateway.hub.base import HubObserver
@@ -29,6 +30,7 @@ class Edge:
     manager: ConnectionManager
     admission: Admission
     origins: OriginPolicy
+    handoffs: Handoffs
     observer: HubObserver
     metrics: Metrics
     broker: Broker

@@ -11,11 +11,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.auth.bearer import token_from
 from gateway.endpoints.edge import Edge
-from gateway.errors import NodeFullError
+from gateway.errors import ConnectionGoneError, GatewayError, NodeFullError
 from gateway.hub.manager import RefusedError
 from gateway.hub.profiles import PROFILES, EndpointProfile
 from gateway.protocol.close_codes import WSCloseCode, reason_phrase
 from gateway.telemetry.logging import get_logger
+from gateway.types import ConnectionId
 
 _log = get_logger("gateway.endpoints.websocket")
 
@@ -49,12 +50,13 @@ def _upgrade_required(profile: EndpointProfile) -> Callable[[], PlainTextRespons
 
 
 class _Handshake:
-    """One handshake and, if it succeeds, one connection's life on the ASGI way."""
+    """One handshake. A native socket is the core's when it succeeds; on the ASGI way the connection is served here."""
 
     def __init__(self, edge: Edge, profile: EndpointProfile, websocket: WebSocket) -> None:
         self._edge = edge
         self._profile = profile
         self._websocket = websocket
+        self._handoff = edge.handoffs.offered(websocket.scope)
 
     async def run(self) -> None:
         websocket = self._websocket
@@ -76,20 +78,29 @@ class _Handshake:
             return
         try:
             with self._edge.admission.handshake():
-                await websocket.accept(bearer.subprotocol)
-                connection = await self._edge.manager.join(self._profile, bearer.token, websocket)
+                if self._handoff is not None:
+                    self._handoff.want()
+                connection = await self._join(bearer.token, bearer.subprotocol)
         except NodeFullError as error:
             await self._deny(HTTPStatus.SERVICE_UNAVAILABLE, "node_full", str(error))
+            return
+        if connection is not None and self._handoff is None:
+            await self._edge.fanout.serve(connection)
+
+    async def _join(self, token: str, subprotocol: str | None) -> ConnectionId | None:
+        """The connection; None if there is none, and the client has been told why."""
+        try:
+            await self._websocket.accept(subprotocol)
+            return await self._edge.manager.join(self._profile, token, self._handoff or self._websocket)
         except RefusedError as error:
             await self._close(error.code)
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, ConnectionGoneError):
             self._edge.observer.on_handshake(self._profile.name, "disconnected")
         except Exception:  # noqa: BLE001 - logged in full below; one connection must not end others
             self._edge.observer.on_handshake(self._profile.name, "error")
             _log.exception("handshake failed", endpoint=self._profile.name)
             await self._close(WSCloseCode.SERVER_ERROR)
-        else:
-            await self._edge.fanout.serve(connection)
+        return None
 
     async def _deny(self, status: HTTPStatus, outcome: str, sentence: str) -> None:
         self._edge.observer.on_handshake(self._profile.name, outcome)
@@ -104,7 +115,11 @@ class _Handshake:
 
     async def _close(self, code: WSCloseCode) -> None:
         try:
-            await self._websocket.close(code, reason_phrase(code))
-        except (RuntimeError, OSError, WebSocketDisconnect):
-            # The peer was faster, or the handshake never got as far as a frame.
+            if self._handoff is not None:
+                self._edge.fanout.refuse(self._handoff, code)
+            else:
+                await self._websocket.close(code, reason_phrase(code))
+        except (GatewayError, RuntimeError, OSError, WebSocketDisconnect):
+            # The peer was faster, or the handshake never got as far as a frame, or the reactors have ended. A socket
+            # that nobody took is cut by its server when this returns.
             _log.debug("peer gone before its close", endpoint=self._profile.name)

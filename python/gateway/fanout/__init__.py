@@ -4,11 +4,12 @@
 |---|---|
 | `base.py` | the port: what a core and a fan-out promise |
 | `choice.py` | which core a node runs on |
-| `facade.py` | a whole fan-out: a core, the owner of its connections, the tasks that drive them |
+| `facade.py` | a whole fan-out: a core, the owners of its connections, the tasks that drive them |
 | `pure.py`, `native.py` | the two cores: directory, index, permits |
 | `checks.py`, `envelope.py`, `permits.py` | what the pure core is made of |
 | `broadcaster.py` | from an admitted event to its recipients' outboxes |
 | `asgi.py` | the owner of ASGI connections |
+| `native_sockets.py` | the reactors that own native sockets, seen from the event loop |
 | `connection.py`, `reader.py`, `inbound.py` | the life of one connection; what clients may say |
 | `outbox.py`, `message.py`, `budget.py` | what waits for a slow client, and what is dropped |
 | `heartbeat.py`, `deadlines.py`, `timekeeper.py`, `rate_limit.py` | time |
@@ -16,6 +17,6 @@
 """
 
 from gateway.fanout.choice import Kind, create_fanout
-from gateway.fanout.facade import AsgiFanout
+from gateway.fanout.facade import NodeFanout
 
-__all__ = ["AsgiFanout", "Kind", "create_fanout"]
+__all__ = ["Kind", "NodeFanout", "create_fanout"]

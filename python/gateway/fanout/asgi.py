@@ -1,6 +1,6 @@
 """The owner of ASGI connections: for each a bounded outbox, a reader, and a writer while there is something to write.
 
-It is the owner on the event loop (architecture §3): TLS in process, any ASGI server, no extension needed. It knows
+It is the owner on the event loop: TLS in process, any ASGI server, no extension needed. It knows
 connections and messages; whom an event reaches is the core's business, and `broadcaster.py` brings the two together.
 
 Why a stalled client delays nobody: nothing but its own writer task ever waits for its socket. All else puts entries
@@ -55,9 +55,14 @@ class AsgiOwner:
         observer: BroadcastObserver,
         clock: Clock,
         leave: Callable[[ConnectionId], None],
+        *,
+        budget: OutboxBudget | None = None,
     ) -> None:
-        """`leave` takes a connection out of the core; called once for each, when it begins to close or is gone."""
-        self.budget = OutboxBudget(limits.node_outbox_bytes)
+        """`leave` takes a connection out of the core; called once for each, when it begins to close or is gone.
+
+        Without a `budget` the event loop has the node's to itself.
+        """
+        self.budget = budget or OutboxBudget(limits.node_outbox_bytes)
         self.moves = 0
         self._limits = limits
         self._outlet = outlet
@@ -202,7 +207,8 @@ class AsgiOwner:
         """
         by_size = sorted(self._connections.values(), key=lambda found: found.outbox.used, reverse=True)
         for found in by_size:
-            if not self.budget.exceeded:
+            # Reactors charge the budget too, and theirs may be what fills it: closing the idle would free nothing.
+            if not self.budget.exceeded or not found.outbox.used:
                 return
             logger.warning("the node's outboxes are full; closing connection %d, whose is the largest", found.id)
             self.give_up(found.id, WSCloseCode.SERVER_OVERLOADED)

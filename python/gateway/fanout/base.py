@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from gateway.types import ConnectionId, Room
 
@@ -95,7 +95,8 @@ class ConnectionInfo:
 class Occupancy:
     """Audiences that got their first member, or lost their last, by one change of the index.
 
-    An audience is counted once per room: two tenants' `branch:5:kitchen` are two.
+    An audience is counted once per room and per owner of connections: two tenants' `branch:5:kitchen` are two, and so
+    are those of the event loop and of a reactor. Who listens counts how many are occupied; both are the same to it.
     """
 
     occupied: tuple[str, ...] = ()
@@ -103,8 +104,47 @@ class Occupancy:
 
 
 @dataclass(frozen=True, slots=True)
+class SocketStats:
+    """What the reactors of a core with native sockets have counted since start, and gauges.
+
+    Reactors call no observer, since that would be Python for every recipient: who exports metrics reads these.
+
+    Attributes:
+        broadcasts: events passed to all members of a reactor; an event for two reactors counts twice.
+        deliveries: recipients of those events, each for each event.
+        broadcast_micros: microseconds from accepting to passing, added up over `broadcasts`.
+        dropped: best-effort events dropped for slow clients.
+        slow_closes: connections closed with 1013.
+        frames_in: WebSocket frames from clients.
+        pings: heartbeats among them that were answered without Python.
+        messages: messages among them that Python was asked to answer.
+        rate_limited: connections closed with 4029 for their message rate.
+        sends: system calls that sent.
+        bytes_out: bytes that they sent.
+        sockets: sockets held now, those that are closing among them.
+        outbox_bytes: bytes that wait in all outboxes of the node now.
+        lag_micros: the longest that a reactor let its mailbox wait since this was last read.
+    """
+
+    broadcasts: int
+    deliveries: int
+    broadcast_micros: int
+    dropped: int
+    slow_closes: int
+    frames_in: int
+    pings: int
+    messages: int
+    rate_limited: int
+    sends: int
+    bytes_out: int
+    sockets: int
+    outbox_bytes: int
+    lag_micros: int
+
+
+@dataclass(frozen=True, slots=True)
 class CoreStats:
-    """Counters since start and gauges, read at any time from any thread."""
+    """Counters since start and gauges, read at any time from any thread; `sockets` where the core owns some."""
 
     connections: int
     rooms: int
@@ -112,13 +152,14 @@ class CoreStats:
     bytes_in_flight: int
     submitted: int
     refused: int
+    sockets: SocketStats | None = None
 
 
 class FanoutCore(Protocol):
     """Directory, index and permits: the part that has a native twin.
 
-    It holds no socket and no payload. The ASGI owner drives it: `submit_many` gives a ticket for every event that
-    has somebody to reach, `recipients` says whom, `finish` gives the permit back.
+    The ASGI owner drives it: `submit_many` gives a ticket for every event that has somebody of its to reach,
+    `recipients` says whom, `finish` gives the permit back. A core with native sockets passes events to those by itself.
 
     All methods may be called from one thread only (promise 1), except `stats`, which any thread may call.
     """
@@ -160,15 +201,17 @@ class FanoutCore(Protocol):
         """Remove a connection; one that is not there changes nothing."""
         ...
 
-    def submit_many(self, items: Sequence[tuple[Room, Sequence[str], int]]) -> list[int | None]:
-        """Admit events, given as room, audiences and payload bytes; one answer per item, in order.
+    def submit_many(self, items: Sequence[Submission]) -> list[int | None]:
+        """Admit events; one answer per item, in order.
 
-        A positive number is a ticket: the room has members to look at, and the event holds its permits until
-        `finish`. 0 says accepted, and nobody is in the room: nothing to do, and no permit held. None says refused:
-        no permit was free, or an earlier item of the same room in this batch was refused, since order would break.
+        A positive number is a ticket: the event loop has members to look at, and holds the event's permits until
+        `finish`. 0 says accepted, and nothing to do for the event loop: nobody is in the room, and no permit is held,
+        or only native sockets are. None says refused: no permit was free, or an earlier item of the same room in this
+        batch was refused, since order would break.
 
         Raises:
-            ValueError: a room is out of range or a size is negative; no item was admitted.
+            ValueError: a room is out of range, or a position cannot be spliced into its payload (see `splice`); no item
+                was admitted.
         """
         ...
 
@@ -263,6 +306,7 @@ class DetachedSocket(NamedTuple):
     early: bytes
 
 
+@runtime_checkable
 class DetachableSocket(Protocol):
     """An accepted WebSocket that its server can give away; `gateway.server.handoff` offers it."""
 
@@ -313,7 +357,8 @@ class FanoutListener(Protocol):
 class BroadcastObserver(Protocol):
     """Through which metrics, logs and traces see broadcasts (the seed's name).
 
-    Called on the event loop; must not raise.
+    Called on the event loop; must not raise. It hears of what the event loop passes, drops and reads. Reactors call
+    nobody: they count, see `SocketStats`; but a message of their clients that Python answers is told here too.
     """
 
     def on_broadcast(self, recipients: int, seconds: float) -> None:
@@ -353,6 +398,9 @@ class Fanout(Protocol):
     name: str
     """`pure` or `native`, for logs and metrics."""
 
+    takes_sockets: bool
+    """Whether `attach` takes a `DetachableSocket`; where it does not, the ASGI way is the only one."""
+
     async def start(self) -> None:
         """Start the workers and the time-keeper; call once, on the loop that everything else is called on."""
         ...
@@ -363,22 +411,33 @@ class Fanout(Protocol):
 
     def attach(
         self,
-        socket: AsgiSocket,
+        socket: AsgiSocket | DetachableSocket,
         memberships: Sequence[Membership],
         identity: ConnectionIdentity,
         welcome: Callable[[ConnectionId], str] | None = None,
     ) -> ConnectionId:
         """Take over an accepted WebSocket; `welcome(id)` gives the first message in its outbox.
 
+        A detachable one leaves its server here, and the endpoint may return: it is not to be served.
+
         Raises:
-            ValueError: see `FanoutCore.attach`.
+            ValueError: see `FanoutCore.attach`. A detachable socket is closed.
+            ConnectionGoneError: the server has lost the detachable socket; nobody was attached.
+        """
+        ...
+
+    def refuse(self, socket: DetachableSocket, code: int) -> None:
+        """Close an accepted WebSocket that never becomes a connection: it gets its close frame, and is drained.
+
+        Raises:
+            ConnectionGoneError: the server has lost it.
         """
         ...
 
     async def serve(self, connection: ConnectionId) -> int:
         """Read and write the ASGI connection until it has ended; returns the close code.
 
-        Cancelling it closes with 1001.
+        Cancelling it closes with 1001. Native sockets are not served: reactors do that.
         """
         ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 
 class OutboxBudget:
     """How many bytes wait in all outboxes together. Event loop only.
@@ -24,3 +26,44 @@ class OutboxBudget:
     def exceeded(self) -> bool:
         """Whether more waits than may."""
         return 0 < self.limit < self.used
+
+
+class NodeOutboxes(Protocol):
+    """Where all owners' outboxes are added up; `NativeCore` keeps it."""
+
+    def charge(self, delta: int) -> None:
+        """So many bytes more, or fewer, wait."""
+        ...
+
+    def outbox_bytes(self) -> int:
+        """Bytes that wait in all outboxes of the node."""
+        ...
+
+
+class SharedBudget(OutboxBudget):
+    """The budget of an event loop that shares the node with reactors: one limit for all of them.
+
+    Each owner closes the largest outboxes of its own. Event loop only; the sum itself is thread-safe.
+    """
+
+    __slots__ = ("_node", "_own")
+
+    def __init__(self, limit: int, node: NodeOutboxes) -> None:
+        self._node = node
+        self._own = 0
+        super().__init__(limit)
+
+    @property
+    def used(self) -> int:
+        """Bytes that wait in the event loop's outboxes now."""
+        return self._own
+
+    @used.setter
+    def used(self, value: int) -> None:
+        self._node.charge(value - self._own)
+        self._own = value
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether more waits on the node than may."""
+        return 0 < self.limit < self._node.outbox_bytes()

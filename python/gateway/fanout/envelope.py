@@ -9,10 +9,8 @@ _OBJECT_EMPTY = re.compile(rb"[ \t\r\n]*\}")
 _POSITION = re.compile(r"([!#-.0-\[\]-~]+)/[!#-.0-\[\]-~]+")  # visible ASCII but for quote, backslash, slash
 
 
-def splice(payload: bytes, position: str) -> bytes:
-    """Put `event_id` and `position` in front of an object's members; what follows its brace stays byte for byte.
-
-    The payload is not parsed (it was checked at the edge), so this costs a copy whatever its size.
+def check_splice(payload: bytes, position: str) -> tuple[str, int]:
+    """The event id in a position, and where an object's members begin.
 
     Raises:
         ValueError: see `FanoutCore.splice`.
@@ -23,6 +21,18 @@ def splice(payload: bytes, position: str) -> bytes:
     start = _OBJECT_START.match(payload)
     if start is None:
         raise ValueError("payload is not a JSON object; expected it to begin with an opening brace")
-    comma = "" if _OBJECT_EMPTY.match(payload, start.end()) else ","
-    head = f'{{"event_id":"{found[1]}","position":"{position}"{comma}'
-    return head.encode("ascii") + payload[start.end() :]
+    return found[1], start.end()
+
+
+def splice(payload: bytes, position: str) -> bytes:
+    """Put `event_id` and `position` in front of an object's members; what follows its brace stays byte for byte.
+
+    The payload is not parsed (it was checked at the edge), so this costs a copy whatever its size.
+
+    Raises:
+        ValueError: see `FanoutCore.splice`.
+    """
+    event_id, start = check_splice(payload, position)
+    comma = "" if _OBJECT_EMPTY.match(payload, start) else ","
+    head = f'{{"event_id":"{event_id}","position":"{position}"{comma}'
+    return head.encode("ascii") + payload[start:]

@@ -1,10 +1,11 @@
-"""A whole fan-out: a core, the owner of its ASGI connections, and the tasks that drive them."""
+"""A whole fan-out: a core, the owners of its connections, and the tasks that drive them."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from gateway.errors import ConnectionGoneError, StoppingError
 from gateway.fanout.asgi import AsgiOwner
@@ -14,6 +15,7 @@ from gateway.fanout.base import (
     ConnectionIdentity,
     ConnectionInfo,
     CoreStats,
+    DetachableSocket,
     FanoutCore,
     FanoutLimits,
     FanoutListener,
@@ -22,20 +24,27 @@ from gateway.fanout.base import (
     Submission,
 )
 from gateway.fanout.broadcaster import ConnectionBroadcaster, Job
+from gateway.fanout.budget import SharedBudget
 from gateway.fanout.message import control_message
 from gateway.fanout.outlet import NoticeOutlet
 from gateway.fanout.timekeeper import Timekeeper
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.types import Clock, ConnectionId, SystemClock
 
+if TYPE_CHECKING:
+    from gateway.fanout.native import NativeCore
+    from gateway.fanout.native_sockets import NativeSockets
 
-class AsgiFanout:
-    """Keeps `Fanout` on any core, with ASGI connections. Event loop only, but for `stats`.
 
-    Every change is made in the core first and then in the owner, in one step of the loop: no event falls between.
+class NodeFanout:
+    """Keeps `Fanout` on any core, with ASGI connections and, where the core owns some, native sockets.
+
+    Event loop only, but for `stats`. Every change is made in the core first and then in the owner, in one step of the
+    loop: no event falls between.
 
     Attributes:
         name: `pure` or `native`, for logs and metrics.
+        takes_sockets: whether the core owns native sockets.
     """
 
     def __init__(
@@ -47,14 +56,28 @@ class AsgiFanout:
         *,
         observer: BroadcastObserver | None = None,
         clock: Clock | None = None,
+        sockets: NativeCore | None = None,
     ) -> None:
-        """`core` must hold to the same `limits`; without a listener, `bind` one before the first connection."""
+        """`core` must hold to the same `limits`; without a listener, `bind` one before the first connection.
+
+        `sockets` is the core once more where it has native sockets (`native_sockets.start_core`); its reactors are then
+        this fan-out's to stop.
+        """
         self.name = name
+        self.takes_sockets = sockets is not None
         self._core = core
         self._clock = clock or SystemClock()
         observer = observer or NullObserver()
         self._outlet = NoticeOutlet()
-        self._owner = AsgiOwner(limits, self._outlet, observer, self._clock, self._leave)
+        self._sockets: NativeSockets | None = None
+        budget = None
+        if sockets is not None:
+            # Here and not at the top: a node without native sockets must not need the extension.
+            from gateway.fanout.native_sockets import NativeSockets  # noqa: PLC0415
+
+            self._sockets = NativeSockets(sockets, self._outlet, observer, self._clock)
+            budget = SharedBudget(limits.node_outbox_bytes, sockets)
+        self._owner = AsgiOwner(limits, self._outlet, observer, self._clock, self._leave, budget=budget)
         self._broadcaster = ConnectionBroadcaster(core, self._owner, observer, self._clock, limits.workers)
         self._timekeeper = Timekeeper(self._owner.tick, self._owner.seconds_to_next)
         self._ids = itertools.count(1)
@@ -72,6 +95,8 @@ class AsgiFanout:
         """See `Fanout.start`."""
         self._broadcaster.start_workers()
         self._timekeeper.start()
+        if self._sockets is not None:
+            self._sockets.start()
 
     async def stop(self, timeout: float) -> None:
         """See `Fanout.stop`; takes at most `LINGER_SECONDS` longer than `timeout`, for the closes.
@@ -81,8 +106,15 @@ class AsgiFanout:
         if self._stopped:
             return
         self._stopped = True
-        await self._broadcaster.stop_workers(timeout)
-        await self._owner.close_all(WSCloseCode.GOING_AWAY)
+        if self._sockets is None:
+            await self._broadcaster.stop_workers(timeout)
+            await self._owner.close_all(WSCloseCode.GOING_AWAY)
+        else:
+            await asyncio.gather(self._broadcaster.stop_workers(timeout), self._sockets.passed(timeout))
+            await asyncio.gather(
+                self._owner.close_all(WSCloseCode.GOING_AWAY), self._sockets.close_all(WSCloseCode.GOING_AWAY)
+            )
+            self._sockets.stop()
         await self._timekeeper.stop()
         # The last notices were scheduled before this, and so come before it.
         await asyncio.sleep(0)
@@ -90,12 +122,14 @@ class AsgiFanout:
     def tick(self) -> None:
         """Do now what is due now. The time-keeper does it by itself; this is for tests that move the clock."""
         self._owner.tick()
+        if self._sockets is not None:
+            self._sockets.tick()
 
     # --- connections -----------------------------------------------------------------------------------------
 
     def attach(
         self,
-        socket: AsgiSocket,
+        socket: AsgiSocket | DetachableSocket,
         memberships: Sequence[Membership],
         identity: ConnectionIdentity,
         welcome: Callable[[ConnectionId], str] | None = None,
@@ -104,12 +138,18 @@ class AsgiFanout:
 
         Raises:
             ValueError: see `FanoutCore.attach`.
+            ConnectionGoneError: the server has lost a detachable socket.
+            TypeError: the socket is a detachable one, and the core takes none.
             StoppingError: the fan-out is stopping.
         """
         if self._stopped:
             raise StoppingError("the fan-out is stopping and takes no connections; refuse them at the edge")
         connection = ConnectionId(next(self._ids))
-        first = None if welcome is None else control_message(welcome(connection))
+        text = None if welcome is None else welcome(connection)
+        if isinstance(socket, DetachableSocket):
+            self._native().adopt(connection, socket, memberships, identity, text)
+            return connection
+        first = None if text is None else control_message(text)
         occupancy = self._core.attach(connection, memberships, identity)
         self._outlet.occupancy(occupancy)
         self._owner.attach(connection, socket, identity)
@@ -118,6 +158,15 @@ class AsgiFanout:
         if identity.expires_at is not None:
             self._timekeeper.look_again()
         return connection
+
+    def refuse(self, socket: DetachableSocket, code: int) -> None:
+        """See `Fanout.refuse`.
+
+        Raises:
+            ConnectionGoneError: the server has lost the socket.
+            TypeError: the core takes no detachable sockets.
+        """
+        self._native().refuse(socket, code)
 
     async def serve(self, connection: ConnectionId) -> int:
         """See `Fanout.serve`.
@@ -141,6 +190,8 @@ class AsgiFanout:
             raise _gone(connection) from None
         self._owner.mark_moved(connection)
         self._outlet.occupancy(occupancy)
+        if self._sockets is not None:
+            self._sockets.drain()
 
     def set_identity(self, connection: ConnectionId, identity: ConnectionIdentity) -> None:
         """See `Fanout.set_identity`.
@@ -174,7 +225,7 @@ class AsgiFanout:
         """See `Fanout.submit_many`. An event for a room with nobody in it is accepted, and nobody hears of it."""
         if self._stopped:
             return [False] * len(items)
-        tickets = self._core.submit_many([(item.room, item.audiences, len(item.payload)) for item in items])
+        tickets = self._core.submit_many(items)
         now = self._clock.monotonic()
         for item, ticket in zip(items, tickets, strict=True):
             if ticket:
@@ -183,21 +234,27 @@ class AsgiFanout:
 
     def send(self, connection: ConnectionId, text: str) -> bool:
         """See `Fanout.send`."""
+        if self._sockets is not None and (sent := self._sockets.send(connection, text)) is not None:
+            return sent
         return self._owner.deliver(connection, control_message(text))
 
     def answer(self, connection: ConnectionId, text: str | None) -> bool:
         """See `Fanout.answer`; False, and nothing is sent, where no `MessageNotice` is open."""
+        if self._sockets is not None and (answered := self._sockets.answer(connection, text)) is not None:
+            return answered
         return self._owner.answer(connection, text)
 
     # --- closing and counting --------------------------------------------------------------------------------
 
     def close(self, connection: ConnectionId, code: int) -> bool:
         """See `Fanout.close`. It is out of every count at once; its `ClosedNotice` comes when the close is sent."""
+        if self._sockets is not None and (closed := self._sockets.close(connection, code)) is not None:
+            return closed
         return self._owner.close(connection, code)
 
     def close_where(self, tenant: int, key: str, code: int) -> int:
         """See `Fanout.close_where`."""
-        return sum(self._owner.close(connection, code) for connection in self._core.find(tenant, key))
+        return sum(self.close(connection, code) for connection in self._core.find(tenant, key))
 
     def count(self, tenant: int, key: str) -> int:
         """See `Fanout.count`."""
@@ -210,6 +267,11 @@ class AsgiFanout:
     def stats(self) -> CoreStats:
         """See `FanoutCore.stats`. Any thread."""
         return self._core.stats()
+
+    def _native(self) -> NativeSockets:
+        if self._sockets is None:
+            raise TypeError("this fan-out takes no detachable socket; look at `takes_sockets`, and attach the ASGI way")
+        return self._sockets
 
     def _leave(self, connection: ConnectionId) -> None:
         self._outlet.occupancy(self._core.leave(connection))

@@ -11,7 +11,7 @@ class HeartbeatTracker:
     """Silence on the monotonic clock, expiry on the wall clock. Event loop only.
 
     A connection is due with 1001 when it has said nothing for `timeout` seconds, and with 4001 at its `expires_at`;
-    product §5 allows the first to come as late as 90 s, the second is exact. It only says who is due; its caller
+    the first may come as late as 90 s (`protocol.close_codes`), the second is exact. It only says who is due; its caller
     closes them.
     """
 

@@ -5,16 +5,18 @@ The only file that knows the extension. It adds names to the extension's plain t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from gateway.errors import CoreMissingError
 from gateway.fanout.base import (
+    ClosedNotice,
     ConnectionIdentity,
     ConnectionInfo,
     CoreStats,
     FanoutLimits,
     Membership,
     Occupancy,
+    SocketStats,
 )
 from gateway.types import ConnectionId, Room
 
@@ -28,16 +30,52 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.fanout.base import DetachedSocket, Submission
+
+
+class Said(NamedTuple):
+    """What a client said, for Python to answer."""
+
+    connection: ConnectionId
+    message: str | bytes
+
+
+class Reached(NamedTuple):
+    """All reactors have come as far as they were asked to under this number."""
+
+    number: int
+
+
+SocketNotice = Occupancy | Said | ClosedNotice | Reached
+"""What reactors tell."""
+
 
 class NativeCore:
     """Keeps `FanoutCore`; its methods may in fact be called from any thread, each being one step.
 
     Raises:
-        ValueError: a limit is negative.
+        ValueError: a limit is negative, or so many reactors cannot be.
+        OSError: the system has no descriptors or threads for the reactors.
     """
 
-    def __init__(self, limits: FanoutLimits = FanoutLimits()) -> None:  # noqa: B008 - frozen, so sharing is safe
-        self._core = _fanout_core.Core(limits.max_broadcasts, limits.max_broadcast_bytes, limits.max_room_broadcasts)
+    def __init__(
+        self,
+        limits: FanoutLimits = FanoutLimits(),  # noqa: B008 - frozen, so sharing is safe
+        reactors: int = 0,
+        *,
+        all_messages: bool = False,
+        clock: tuple[float, float] | None = None,
+    ) -> None:
+        """With `reactors` the core owns sockets too, see `native_sockets.py`; their threads start here.
+
+        Args:
+            limits: what broadcasts and connections are held to.
+            reactors: threads, 0 to 63.
+            all_messages: every message of a client becomes a notice, heartbeats and binary ones too: for an echo.
+            clock: a clock that stands still until `advance` moves it: monotonic and Unix seconds; None for the
+                machine's.
+        """
+        self._core = _fanout_core.Core(limits, reactors, all_messages, clock)
 
     def attach(
         self, connection: ConnectionId, memberships: Sequence[Membership], identity: ConnectionIdentity
@@ -66,7 +104,7 @@ class NativeCore:
         """See `FanoutCore.leave`."""
         return _occupancy(self._core.leave(connection))
 
-    def submit_many(self, items: Sequence[tuple[Room, Sequence[str], int]]) -> list[int | None]:
+    def submit_many(self, items: Sequence[Submission]) -> list[int | None]:
         """See `FanoutCore.submit_many`."""
         return self._core.submit_many(items)
 
@@ -105,12 +143,127 @@ class NativeCore:
 
     def stats(self) -> CoreStats:
         """See `FanoutCore.stats`."""
-        return CoreStats(*self._core.stats())
+        counted = self._core.socket_stats()
+        return CoreStats(*self._core.stats(), None if counted is None else SocketStats(**counted))
+
+    # --- sockets; `send`, `answer` and `close` say None when no reactor owns the connection -----------------------
+
+    def adopt(
+        self,
+        connection: ConnectionId,
+        memberships: Sequence[Membership],
+        identity: ConnectionIdentity,
+        socket: DetachedSocket,
+        first: str | None,
+    ) -> None:
+        """Attach a socket, which gets the text `first` before all else; occupancy is told by a notice.
+
+        The core owns the descriptor from this call on, and closes it when it raises.
+
+        Raises:
+            ValueError: see `FanoutCore.attach`; or the core has no reactors.
+        """
+        self._core.adopt(
+            connection,
+            memberships,
+            identity.tenant,
+            identity.keys,
+            identity.expires_at,
+            identity.label,
+            socket.fd,
+            socket.early,
+            first,
+        )
+
+    def refuse(self, fd: int, code: int, reason: str) -> None:
+        """Close a socket that never becomes a connection.
+
+        Raises:
+            ValueError: no such code can be sent, or the core has no reactors. The descriptor is closed all the same.
+        """
+        self._core.refuse(fd, code, reason)
+
+    def send(self, connection: ConnectionId, text: str) -> bool | None:
+        """See `Fanout.send`."""
+        return self._core.send(connection, text)
+
+    def answer(self, connection: ConnectionId, answer: str | bytes | None) -> bool | None:
+        """See `Fanout.answer`; bytes are sent as a binary message."""
+        if isinstance(answer, bytes):
+            return self._core.answer_binary(connection, answer)
+        return self._core.answer(connection, answer)
+
+    def close(self, connection: ConnectionId, code: int, reason: str) -> bool | None:
+        """See `Fanout.close`.
+
+        Raises:
+            ValueError: no such code can be sent.
+        """
+        return self._core.close(connection, code, reason)
+
+    def close_all(self, code: int) -> None:
+        """Close everybody whom reactors own."""
+        self._core.close_all(code)
+
+    @property
+    def notice_fd(self) -> int | None:
+        """A descriptor that is readable while there are notices. It stays the core's."""
+        return self._core.notice_fd()
+
+    def notices(self) -> Sequence[SocketNotice]:
+        """What happened since the last call, in order."""
+        return [_notice(told) for told in self._core.notices()]
+
+    def tell_when(self, number: int, *, empty: bool) -> None:
+        """Have a `Reached` with this number.
+
+        It comes when reactors have passed all that was submitted before; if `empty`, when they have no sockets left.
+        """
+        self._core.tell_when(number, empty)
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until reactors are at rest; False when it takes longer than so many seconds. For tests."""
+        return self._core.settle(timeout)
+
+    def hold(self) -> None:
+        """Have all reactors stand still until `release`; returns when they do. For tests."""
+        self._core.hold()
+
+    def release(self) -> None:
+        """Let reactors go on. For tests."""
+        self._core.release()
+
+    def advance(self, monotonic: float, wall: float) -> None:
+        """Move the manual clock, to monotonic and Unix seconds. For tests."""
+        self._core.advance(monotonic, wall)
+
+    def charge(self, delta: int) -> None:
+        """So many bytes more, or fewer, wait in the event loop's outboxes: they share the node's budget."""
+        self._core.charge(delta)
+
+    def outbox_bytes(self) -> int:
+        """Bytes that wait in all outboxes of the node."""
+        return self._core.outbox_bytes()
+
+    def stop(self) -> None:
+        """End the reactors' threads; who is still there is cut off. Waits for them: some milliseconds."""
+        self._core.stop()
 
 
 def _occupancy(change: tuple[list[str], list[str]]) -> Occupancy:
     occupied, vacated = change
     return Occupancy(tuple(occupied), tuple(vacated))
+
+
+def _notice(told: _fanout_core._Notice) -> SocketNotice:
+    if told[0] == "occupancy":
+        return _occupancy(told[1:])
+    if told[0] == "message":
+        return Said(ConnectionId(told[1]), told[2])
+    if told[0] == "reached":
+        return Reached(told[1])
+    _, connection, code, (tenant, keys, expires_at, label) = told
+    return ClosedNotice(ConnectionId(connection), code, ConnectionIdentity(tenant, keys, expires_at, label))
 
 
 def _info(fields: _fanout_core._Info) -> ConnectionInfo:

@@ -10,7 +10,7 @@ class Outbox:
     """Entries in the order in which they go out. Event loop only.
 
     On overflow, best-effort events are dropped, the oldest first and just enough of them, and a gap stands in their
-    place (architecture §3, "Outbox"). An entry that was taken to be written is out of reach of that, but is charged
+    place. An entry that was taken to be written is out of reach of that, but is charged
     until the next `take`, because the server still holds it.
 
     Entries stand in a table by running number, not in a deque: the oldest droppable one may stand behind any number

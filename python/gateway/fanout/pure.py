@@ -19,12 +19,13 @@ from gateway.fanout.base import (
     Occupancy,
 )
 from gateway.fanout.checks import check_connection_id, check_identity, check_memberships, check_room
-from gateway.fanout.envelope import splice
+from gateway.fanout.envelope import check_splice, splice
 from gateway.fanout.permits import Permits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.fanout.base import Submission
     from gateway.types import ConnectionId, Room
 
 
@@ -135,25 +136,25 @@ class PureCore:
         self._remove_keys(connection, self._connections.pop(connection).identity)
         return occupancy
 
-    def submit_many(self, items: Sequence[tuple[Room, Sequence[str], int]]) -> list[int | None]:
+    def submit_many(self, items: Sequence[Submission]) -> list[int | None]:
         """See `FanoutCore.submit_many`."""
-        for room, _, size in items:  # first of all, so that a malformed item leaves nothing half done
+        for room, _, payload, position in items:  # first of all, so that a malformed item leaves nothing half done
             check_room(room)
-            if size < 0:
-                raise ValueError(f"payload size {size} is negative; expected its bytes")
+            if position is not None:
+                check_splice(payload, position)
         answers: list[int | None] = []
         refused_rooms: set[Room] = set()
-        for room, audiences, size in items:
+        for room, audiences, payload, _ in items:
             if room in refused_rooms:
                 answers.append(None)
             elif room not in self._index.rooms:
                 answers.append(0)
-            elif not self._permits.take(room, size):
+            elif not self._permits.take(room, len(payload)):
                 refused_rooms.add(room)
                 answers.append(None)
             else:
                 self._last_ticket += 1
-                ticket = _Ticket(self._last_ticket, room, tuple(audiences), size)
+                ticket = _Ticket(self._last_ticket, room, tuple(audiences), len(payload))
                 self._tickets[ticket.number] = ticket
                 answers.append(ticket.number)
         refused = answers.count(None)

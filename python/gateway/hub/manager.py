@@ -15,7 +15,7 @@ from gateway.errors import (
     StoppingError,
     TokenError,
 )
-from gateway.fanout.base import AsgiSocket, ClosedNotice, Fanout, MessageNotice, Notice, Occupancy
+from gateway.fanout.base import AsgiSocket, ClosedNotice, DetachableSocket, Fanout, MessageNotice, Notice, Occupancy
 from gateway.hub.admission import Admission
 from gateway.hub.authenticator import Authenticator
 from gateway.hub.base import ChannelInterest, HubObserver
@@ -86,7 +86,7 @@ class ConnectionManager:
         self._refresh = ConnectionRefresh(fanout, authenticator, sectors, interest)
         self._answers: set[asyncio.Task[None]] = set()
 
-    async def join(self, profile: EndpointProfile, token: str, socket: AsgiSocket) -> ConnectionId:
+    async def join(self, profile: EndpointProfile, token: str, socket: AsgiSocket | DetachableSocket) -> ConnectionId:
         """Check everything, and hand the accepted socket to the core.
 
         Raises:
@@ -101,7 +101,7 @@ class ConnectionManager:
             _log.info("refused", endpoint=profile.name, outcome=outcome, code=int(code), why=str(error))
             raise RefusedError(code, outcome) from error
 
-    async def _join(self, profile: EndpointProfile, token: str, socket: AsgiSocket) -> ConnectionId:
+    async def _join(self, profile: EndpointProfile, token: str, socket: AsgiSocket | DetachableSocket) -> ConnectionId:
         identity = await self._authenticator.authenticate(profile, token)
         # Asked here too, since the two questions to Redis below are in vain for one who does not fit.
         self._admission.check(identity)
@@ -146,6 +146,8 @@ class ConnectionManager:
                     self._on_message(notice)
 
     def _on_closed(self, notice: ClosedNotice) -> None:
+        if not notice.identity.label:
+            return  # attached by somebody else than the hub, who shares its core
         label = Label.decode(notice.identity.label)
         self._observer.on_disconnected(label.endpoint, notice.code)
         _log.info(

@@ -47,7 +47,8 @@ def _run(settings: Settings, workers: int) -> None:
         host=settings.host,
         port=settings.port,
         workers=workers,
-        ws="websockets-sansio",
+        # What is not handed over (TLS, a refusal) is served by uvicorn's own class, with the settings below.
+        ws="gateway.server.handoff:HandoffProtocol" if settings.reactors else "websockets-sansio",
         # The connection's own limit; uvicorn answers a longer message with 1009 itself, without holding all of it.
         ws_max_size=settings.max_message_bytes,
         # Compression costs 62 KiB a connection and makes one frame per recipient out of one for all.

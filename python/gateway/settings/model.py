@@ -109,9 +109,12 @@ class Settings(BaseSettings):
         _help("Fan-out core; `auto` is `native` where the extension is there, and always in production."),
     ] = "auto"
     sockets: Annotated[
-        Literal["asgi", "native"],
-        _help("Who owns client sockets: the ASGI server, or (not in this version) the native core."),
-    ] = "asgi"
+        Literal["native", "asgi"],
+        _help(
+            "Who owns client sockets after the handshake: the native core, where the server can hand them over, or the"
+            " ASGI server. The pure core implies `asgi`."
+        ),
+    ] = "native"
     pubsub: Annotated[
         Literal["exact", "patterns"],
         _help("Subscribe the channels that are needed by name, or everything by five patterns."),
@@ -220,6 +223,13 @@ class Settings(BaseSettings):
         if problems := rules.violations(self):
             raise SettingsError("\n".join(problems))
         return self
+
+    @property
+    def reactors(self) -> int:
+        """How many reactor threads own native sockets; 0 where the ASGI server owns them."""
+        if self.sockets == "asgi" or self.fanout == "pure":
+            return 0
+        return min(self.broadcast_workers, len(os.sched_getaffinity(0)))
 
     @property
     def unknown(self) -> tuple[str, ...]:

@@ -50,14 +50,9 @@ def _strict(settings: Settings) -> bool:
 
 
 def _combinations(settings: Settings) -> Iterator[str]:
-    if settings.sockets == "native" and settings.fanout == "pure":
+    if settings.fanout == "pure" and "sockets" in settings.model_fields_set and settings.sockets == "native":
         yield (
             "GATEWAY_SOCKETS is native and GATEWAY_FANOUT is pure: the pure core owns no sockets; "
-            "leave GATEWAY_SOCKETS out, or set it to asgi"
-        )
-    elif settings.sockets == "native":
-        yield (
-            "GATEWAY_SOCKETS is native: this version has no native sockets; "
             "leave GATEWAY_SOCKETS out, or set it to asgi"
         )
     if settings.heartbeat_timeout < settings.heartbeat_interval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -15,7 +16,7 @@ from gateway.telemetry.core_collector import CoreCollector
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from gateway.fanout.base import CoreStats
+    from gateway.fanout.base import CoreStats, SocketStats
 
 PREFIX = "gateway_"
 
@@ -72,7 +73,11 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._catalogue: list[CatalogueEntry] = []
-        self._core = CoreCollector()
+        # Registered first: it is asked first, and what it learns stands in the counters when these are asked.
+        self._core = CoreCollector(self._absorb)
+        self.registry.register(self._core)
+        self._absorbing = threading.Lock()
+        self._absorbed: SocketStats | None = None
         one = self._counter
         self.connections = self._gauge("connections", "Connections that are open.", endpoint=ENDPOINTS)
         self.handshakes = self._counter2(
@@ -93,7 +98,7 @@ class Metrics:
         self.deliveries = one("deliveries_total", "Recipients of those events, together.")
         self.broadcast_seconds = self._histogram(
             "broadcast_seconds",
-            "From an event's acceptance until it is in every recipient's outbox.",
+            "From an event's acceptance until it is in every outbox of ASGI connections.",
             BROADCAST_BUCKETS,
         )
         self.outbox_dropped = one(
@@ -121,7 +126,6 @@ class Metrics:
             registry=self.registry,
         )
         self.ingest = IngestMetrics(self)
-        self.registry.register(self._core)
         # Open descriptors and memory, which the connections limit is about.
         ProcessCollector(registry=self.registry)
 
@@ -134,6 +138,8 @@ class Metrics:
 
     def bind_core(self, stats: Callable[[], CoreStats]) -> None:
         """Ask the core for its counters at each scrape, on the thread that scrapes."""
+        with self._absorbing:
+            self._absorbed = None  # a new core counts from nought
         self._core.bind(stats)
 
     def on_breaker(self, duty: str, state: str) -> None:
@@ -184,6 +190,27 @@ class Metrics:
     def render(self) -> tuple[bytes, str]:
         """The body of a scrape in Prometheus' text format, and its content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+    def _absorb(self, stats: CoreStats) -> None:
+        """Add what native sockets did since the last scrape: one series counts the clients of both kinds.
+
+        Reactors call no observer, since that would be Python for every recipient; they count for themselves.
+        """
+        now = stats.sockets
+        if now is None:
+            return
+        # Two scrapes at a time must not both add the same difference.
+        with self._absorbing:
+            before, self._absorbed = self._absorbed, now
+            for counter, name in (
+                (self.broadcasts, "broadcasts"),
+                (self.deliveries, "deliveries"),
+                (self.outbox_dropped, "dropped"),
+                (self.client_messages.labels(kind="ping"), "pings"),
+                (self.client_messages.labels(kind="rate_limited"), "rate_limited"),
+            ):
+                # A snapshot that was taken earlier may come here later; a counter never goes back.
+                counter.inc(max(0, getattr(now, name) - (getattr(before, name) if before else 0)))
 
     def catalogue(self) -> Iterator[CatalogueEntry]:
         """Every metric of the gateway's own, in the order of the table above; the process' own are left out."""

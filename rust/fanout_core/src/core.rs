@@ -4,34 +4,44 @@
 //! thread; what orders a room's events and joins is the lock of its shard (see [`crate::directory`]), and what that
 //! order means is the caller's to decide. For the order of all locks see [`crate::lock`].
 //!
-//! There is one owner so far, the event loop. A reactor is one more [`OwnerId`] with an index of its own: the directory
-//! counts members per owner already, and a ticket names rooms and audiences, which mean the same in every index.
+//! The event loop is the first owner of connections; each reactor is one more, with an index and a mailbox of its own.
+//! What the core does for sockets alone stands in `sockets.rs`.
 
-use std::sync::Mutex;
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::audience::{AudienceKey, AudienceTable};
+use crate::budget::Budget;
 use crate::checks::{Membership, RawMembership, check_label, check_memberships, check_tenant};
+use crate::clock::Clock;
 use crate::directory::{Admission, Directory};
+use crate::envelope::Envelope;
 use crate::error::Error;
-use crate::id::{ConnectionId, EVENT_LOOP, Room};
+use crate::frame::{text_frame, text_frame_with};
+use crate::id::{ConnectionId, EVENT_LOOP, OwnerId, Room};
 use crate::identity::{Attached, Identities, Identity};
 use crate::index::ConnectionIndex;
 use crate::lock::lock;
+use crate::notice::{Notice, Notices};
 use crate::permits::Limits;
+use crate::reactor::{Command, Mailbox, ReactorStats, Settings};
 use crate::stats::{Snapshot, Stats};
 use crate::ticket::{Broadcast, Tickets};
 
 /// One event to admit.
 #[derive(Clone, Debug)]
-pub struct Submission<S> {
+pub struct Submission<S, P> {
     /// Tenant and branch, not yet looked at.
     pub room: (i64, i64),
     /// Names of audiences.
     pub audiences: Vec<S>,
-    /// Payload bytes.
-    pub size: i64,
+    /// UTF-8 JSON of an object, checked at the edge.
+    pub payload: P,
+    /// A critical event's, `<id>/<hash>`.
+    pub position: Option<S>,
 }
 
 /// Audiences that got their first member or lost their last, one entry for each room.
@@ -54,29 +64,93 @@ pub struct Info {
     pub memberships: Vec<(Room, Vec<AudienceKey>)>,
 }
 
+/// One owner's index, and how often somebody lost something in it.
+#[derive(Debug, Default)]
+pub(crate) struct Owned {
+    pub index: Mutex<ConnectionIndex>,
+    /// Moved on, under the lock, by every leave and every move that takes something away. Who copied recipients and finds
+    /// it unchanged knows without the lock that all of them are still entitled.
+    pub losses: AtomicU64,
+}
+
+/// A reactor as the others see it.
+#[derive(Debug)]
+pub(crate) struct Reactor {
+    pub mailbox: Mailbox,
+    pub stats: ReactorStats,
+}
+
+/// What there is beside the index where the core owns sockets.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub settings: Settings,
+    pub notices: Notices,
+    pub budget: Budget,
+    pub reactors: Box<[Reactor]>,
+}
+
 /// The core. Thread-safe.
 #[derive(Debug)]
 pub struct Core {
-    identities: Mutex<Identities>,
-    /// The event loop's index.
-    index: Mutex<ConnectionIndex>,
-    directory: Directory,
-    audiences: AudienceTable,
-    tickets: Tickets,
-    stats: Stats,
+    pub(crate) identities: Mutex<Identities>,
+    /// By owner: the event loop's, then the reactors'.
+    pub(crate) owned: Box<[Owned]>,
+    pub(crate) directory: Directory,
+    pub(crate) audiences: AudienceTable,
+    pub(crate) tickets: Tickets,
+    pub(crate) stats: Stats,
+    pub(crate) clock: Clock,
+    pub(crate) sockets: Option<Sockets>,
 }
 
 impl Core {
-    /// Nobody, and all permits free.
+    /// Nobody, all permits free, and the event loop the only owner.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::build(limits, Clock::system(), None)
+    }
+
+    /// The same with reactors, one for each of these polls; they do nothing before their threads are started.
+    pub(crate) fn with_sockets(
+        limits: Limits,
+        settings: Settings,
+        clock: Clock,
+        polls: &[mio::Poll],
+    ) -> io::Result<Self> {
+        let reactors = polls.iter().map(|poll| {
+            Ok(Reactor {
+                mailbox: Mailbox::new(poll)?,
+                stats: ReactorStats::default(),
+            })
+        });
+        let sockets = Sockets {
+            settings,
+            notices: Notices::new()?,
+            budget: Budget::new(settings.node_outbox_bytes),
+            reactors: reactors.collect::<io::Result<_>>()?,
+        };
+        Ok(Self::build(limits, clock, Some(sockets)))
+    }
+
+    fn build(limits: Limits, clock: Clock, sockets: Option<Sockets>) -> Self {
+        let reactors = sockets.as_ref().map_or(0, |sockets| sockets.reactors.len());
+        let owned = |owner| Owned {
+            index: Mutex::new(if owner == 0 {
+                ConnectionIndex::default()
+            } else {
+                ConnectionIndex::keeping_slots()
+            }),
+            losses: AtomicU64::new(0),
+        };
         Self {
             identities: Mutex::default(),
-            index: Mutex::default(),
+            owned: (0..=reactors).map(owned).collect(),
             directory: Directory::new(limits),
             audiences: AudienceTable::default(),
             tickets: Tickets::default(),
             stats: Stats::default(),
+            clock,
+            sockets,
         }
     }
 
@@ -90,18 +164,13 @@ impl Core {
         memberships: &[RawMembership<S>],
         identity: Identity,
     ) -> Result<Occupancy, Error> {
-        let connection = ConnectionId::new(connection)?;
         let mut identities = lock(&self.identities);
-        if identities.get(connection).is_some() {
-            return Err(Error::ConnectionInUse(connection));
-        }
-        check_tenant(identity.tenant)?;
-        check_label(&identity.label)?;
-        let memberships = check_memberships(memberships, identity.tenant)?;
+        let (connection, memberships) =
+            check_newcomer(&identities, connection, memberships, &identity)?;
         let owner = EVENT_LOOP;
         identities.insert(connection, Attached { identity, owner });
         self.stats.attached();
-        Ok(self.replace_memberships(connection, &memberships))
+        Ok(self.replace_memberships(connection, owner, &memberships))
     }
 
     /// Replace a connection's memberships in one step.
@@ -116,7 +185,7 @@ impl Core {
         let identities = lock(&self.identities);
         let (connection, attached) = attached(&identities, connection)?;
         let memberships = check_memberships(memberships, attached.identity.tenant)?;
-        Ok(self.replace_memberships(connection, &memberships))
+        Ok(self.replace_memberships(connection, attached.owner, &memberships))
     }
 
     /// Replace who is behind a connection.
@@ -135,39 +204,57 @@ impl Core {
                 to: identity.tenant,
             });
         }
+        let (owner, expires_at) = (old.owner, identity.expires_at);
         identities.replace(connection, identity);
+        drop(identities);
+        self.set_expiry(connection, owner, expires_at);
         Ok(())
     }
 
     /// Remove a connection; one that is not there changes nothing.
+    ///
+    /// For the event loop's connections. Those of reactors leave when they are closed.
     pub fn leave(&self, connection: i64) -> Occupancy {
         let mut identities = lock(&self.identities);
-        let Ok((connection, _)) = attached(&identities, connection) else {
+        let Ok((connection, attached)) = attached(&identities, connection) else {
             return Occupancy::default();
         };
+        let owner = attached.owner;
         identities.remove(connection);
         self.stats.left();
-        self.replace_memberships::<&str>(connection, &[])
+        self.replace_memberships::<&str>(connection, owner, &[])
     }
 
-    /// Admit events, one answer for each, in order.
+    /// Admit events, one answer for each, in order; reactors are told of those that are for members of theirs.
     ///
     /// # Errors
-    /// A room out of range or a size below zero; then no event was admitted.
-    pub fn submit_many<S: AsRef<str>>(
+    /// A room out of range, or a position that cannot be spliced into its payload; then no event was admitted.
+    pub fn submit_many<S: AsRef<str>, P: AsRef<[u8]>>(
         &self,
-        items: &[Submission<S>],
+        items: &[Submission<S, P>],
     ) -> Result<Vec<Admission>, Error> {
         let mut checked = Vec::with_capacity(items.len());
-        for item in items {
-            let room = Room::new(item.room.0, item.room.1)?;
-            let size = u64::try_from(item.size).map_err(|_| Error::NegativeSize(item.size))?;
-            checked.push((room, size));
+        for Submission {
+            room,
+            payload,
+            position,
+            ..
+        } in items
+        {
+            let room = Room::new(room.0, room.1)?;
+            let envelope = position
+                .as_ref()
+                .map(|position| Envelope::new(payload.as_ref(), position.as_ref()));
+            checked.push((room, envelope.transpose()?));
         }
         let mut refused_rooms = FxHashSet::default();
         let mut answers = Vec::with_capacity(items.len());
         let mut refused = 0;
-        for (item, (room, size)) in items.iter().zip(checked) {
+        let mut passing: Vec<Vec<Command>> = self.owned.iter().map(|_| Vec::new()).collect();
+        let accepted = self.clock.monotonic();
+        for (item, (room, envelope)) in items.iter().zip(checked) {
+            let payload = item.payload.as_ref();
+            let size = payload.len() as u64;
             // Letting a later event of the room in would put it before the refused one.
             let answer = if refused_rooms.contains(&room) {
                 Admission::Refused
@@ -175,15 +262,30 @@ impl Core {
                 self.directory.admit(room, size)
             };
             match answer {
-                Admission::Ticket(ticket) => {
-                    // After the admission: who is entitled joined before it, and made the name known before that.
-                    let audiences = self.audiences.find(&item.audiences);
-                    let broadcast = Broadcast {
+                Admission::Ticket(ticket, owners) => {
+                    let broadcast = Arc::new(Broadcast {
+                        ticket,
                         room,
-                        audiences,
+                        // After the admission: who is entitled joined before it, and made the name known before that.
+                        audiences: self.audiences.find(&item.audiences),
                         size,
-                    };
-                    self.tickets.hold(ticket, broadcast);
+                        frame: match envelope {
+                            _ if !owners.has_reactors() => Arc::default(),
+                            None => text_frame(payload),
+                            Some(envelope) => {
+                                text_frame_with(envelope.len(), |buffer| envelope.copy_to(buffer))
+                            }
+                        },
+                        critical: envelope.is_some(),
+                        accepted,
+                        owners_left: AtomicU32::new(owners.count()),
+                    });
+                    for owner in owners.reactors() {
+                        passing[owner.index()].push(Command::Pass(Arc::clone(&broadcast)));
+                    }
+                    if owners.has_event_loop() {
+                        self.tickets.hold(broadcast);
+                    }
                 }
                 Admission::Refused => {
                     refused_rooms.insert(room);
@@ -194,18 +296,24 @@ impl Core {
             answers.push(answer);
         }
         self.stats.batch(answers.len() as u64 - refused, refused);
+        self.tell(passing);
         Ok(answers)
     }
 
-    /// Whom a ticket's event reaches now, each once, in no particular order.
+    /// Whom a ticket's event reaches now of the event loop's connections, each once, in no particular order.
     ///
     /// # Errors
     /// [`Error::NoTicket`].
     pub fn recipients(&self, ticket: i64) -> Result<Vec<ConnectionId>, Error> {
-        let (ticket, broadcast) = self.tickets.get(ticket)?;
+        let broadcast = self.tickets.get(ticket)?;
         let mut found = Vec::new();
-        lock(&self.index).recipients(ticket, broadcast.room, &broadcast.audiences, &mut found);
-        Ok(found)
+        lock(&self.owned[0].index).recipients(
+            broadcast.ticket,
+            broadcast.room,
+            &broadcast.audiences,
+            &mut found,
+        );
+        Ok(found.iter().map(|recipient| recipient.connection).collect())
     }
 
     /// Whether a connection is, now, still one of the ticket's recipients.
@@ -213,22 +321,34 @@ impl Core {
     /// # Errors
     /// [`Error::NoTicket`].
     pub fn still_entitled(&self, ticket: i64, connection: i64) -> Result<bool, Error> {
-        let (ticket, broadcast) = self.tickets.get(ticket)?;
+        let broadcast = self.tickets.get(ticket)?;
         let Ok(connection) = ConnectionId::new(connection) else {
             return Ok(false);
         };
-        let index = lock(&self.index);
-        Ok(index.reaches(ticket, broadcast.room, &broadcast.audiences, connection))
+        let index = lock(&self.owned[0].index);
+        Ok(index.reaches(
+            broadcast.ticket,
+            broadcast.room,
+            &broadcast.audiences,
+            connection,
+        ))
     }
 
-    /// Give a ticket's permits back.
+    /// The event loop has passed a ticket's event; the last owner to pass it gives its permits back.
     ///
     /// # Errors
     /// [`Error::NoTicket`], also the second time.
     pub fn finish(&self, ticket: i64) -> Result<(), Error> {
-        let Broadcast { room, size, .. } = self.tickets.take(ticket)?;
-        self.directory.finish(room, size);
+        let broadcast = self.tickets.take(ticket)?;
+        self.passed(&broadcast);
         Ok(())
+    }
+
+    /// One owner has passed an event.
+    pub(crate) fn passed(&self, broadcast: &Broadcast) {
+        if broadcast.passed() {
+            self.directory.finish(broadcast.room, broadcast.size);
+        }
     }
 
     /// Who is behind a connection, and the rooms and audiences that it is in.
@@ -241,7 +361,7 @@ impl Core {
         Ok(Info {
             connection,
             identity: attached.identity.clone(),
-            memberships: lock(&self.index).memberships(connection),
+            memberships: lock(&self.owned[attached.owner.index()].index).memberships(connection),
         })
     }
 
@@ -270,15 +390,15 @@ impl Core {
         }
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let identities = lock(&self.identities);
-        let index = lock(&self.index);
         let mut above = identities.above(tenant, ConnectionId::cursor(cursor));
         let page: Vec<Info> = above
             .by_ref()
             .take(limit)
-            .map(|(connection, identity)| Info {
+            .map(|(connection, attached)| Info {
                 connection,
-                identity: identity.clone(),
-                memberships: index.memberships(connection),
+                identity: attached.identity.clone(),
+                memberships: lock(&self.owned[attached.owner.index()].index)
+                    .memberships(connection),
             })
             .collect();
         let last = page.last().map_or(0, |info| info.connection.get());
@@ -293,12 +413,15 @@ impl Core {
 
     /// Make these a connection's memberships. The caller holds the lock of the identities, so that two changes of one
     /// connection cannot interleave.
-    fn replace_memberships<S: AsRef<str>>(
+    ///
+    /// What changed is the answer for a connection of the event loop. For a reactor's it goes through the notices, where
+    /// the changes that the reactor makes go too, for both must be told in one order; the answer is then empty.
+    pub(crate) fn replace_memberships<S: AsRef<str>>(
         &self,
         connection: ConnectionId,
+        owner: OwnerId,
         memberships: &[Membership<'_, S>],
     ) -> Occupancy {
-        let owner = EVENT_LOOP;
         let mut wanted = Vec::with_capacity(memberships.len());
         for Membership { room, audiences } in memberships {
             wanted.extend(
@@ -307,8 +430,9 @@ impl Core {
                     .map(|name| (*room, self.audiences.intern(name.as_ref()))),
             );
         }
+        let own = &self.owned[owner.index()];
         // Held to the end: who looks up recipients between the directory's change and the index' must wait.
-        let mut index = lock(&self.index);
+        let mut index = lock(&own.index);
         let old_rooms = index.rooms_of(connection);
         let since: FxHashMap<_, _> = memberships
             .iter()
@@ -325,16 +449,51 @@ impl Core {
         for room in old_rooms.iter().filter(|room| !since.contains_key(room)) {
             self.directory.exit(*room, owner, &self.stats);
         }
-        let names = |keys: &[AudienceKey]| keys.iter().map(|key| key.as_str().to_owned()).collect();
+        if change.lost {
+            // Release, and read with Acquire: who sees the old number took his copy before this change.
+            own.losses.fetch_add(1, Ordering::Release);
+        }
         self.audiences.settle(&change.occupied, &change.vacated);
-        Occupancy {
+        let names = |keys: &[AudienceKey]| keys.iter().map(|key| key.as_str().to_owned()).collect();
+        let occupancy = Occupancy {
             occupied: names(&change.occupied),
             vacated: names(&change.vacated),
+        };
+        match &self.sockets {
+            Some(sockets) if owner != EVENT_LOOP => {
+                if !(occupancy.occupied.is_empty() && occupancy.vacated.is_empty()) {
+                    // Under the index' lock, which is what gives the changes their order. The caller signals.
+                    let _ = sockets.notices.enqueue(Notice::Occupancy(occupancy));
+                }
+                Occupancy::default()
+            }
+            _ => occupancy,
         }
     }
 }
 
-fn attached(identities: &Identities, connection: i64) -> Result<(ConnectionId, &Attached), Error> {
+/// The checks of an attach; the identities are locked until its end.
+pub(crate) fn check_newcomer<'a, S: AsRef<str>>(
+    identities: &Identities,
+    connection: i64,
+    memberships: &'a [RawMembership<S>],
+    identity: &Identity,
+) -> Result<(ConnectionId, Vec<Membership<'a, S>>), Error> {
+    let connection = ConnectionId::new(connection)?;
+    if identities.get(connection).is_some() {
+        return Err(Error::ConnectionInUse(connection));
+    }
+    check_tenant(identity.tenant)?;
+    check_label(&identity.label)?;
+    let memberships = check_memberships(memberships, identity.tenant)?;
+    Ok((connection, memberships))
+}
+
+/// A connection that is there.
+pub(crate) fn attached(
+    identities: &Identities,
+    connection: i64,
+) -> Result<(ConnectionId, &Attached), Error> {
     let id = ConnectionId::new(connection).map_err(|_| Error::NoConnection(connection))?;
     let attached = identities.get(id).ok_or(Error::NoConnection(connection))?;
     Ok((id, attached))

@@ -24,17 +24,20 @@ fn member(room: (i64, i64), audiences: &[&'static str]) -> RawMembership<&'stati
     }
 }
 
-fn event(room: (i64, i64), audiences: &[&'static str]) -> Submission<&'static str> {
+type Event = Submission<&'static str, &'static [u8]>;
+
+fn event(room: (i64, i64), audiences: &[&'static str]) -> Event {
     Submission {
         room,
         audiences: audiences.to_vec(),
-        size: 1,
+        payload: b"1",
+        position: None,
     }
 }
 
-fn ticket(core: &Core, event: Submission<&'static str>) -> i64 {
+fn ticket(core: &Core, event: Event) -> i64 {
     match core.submit_many(&[event]).unwrap()[..] {
-        [Admission::Ticket(ticket)] => ticket.0,
+        [Admission::Ticket(ticket, _)] => ticket.0,
         ref other => panic!("expected a ticket, got {other:?}"),
     }
 }
@@ -109,7 +112,7 @@ fn a_refused_room_stays_refused_within_the_batch_only() {
             .unwrap();
     }
     let big = Submission {
-        size: 11,
+        payload: &b"12345678901"[..],
         ..event((1, 5), &["w"])
     };
     let answers = core
@@ -125,7 +128,7 @@ fn a_refused_room_stays_refused_within_the_batch_only() {
         [
             Admission::Refused,
             Admission::Refused,
-            Admission::Ticket(_),
+            Admission::Ticket(..),
             Admission::Nobody
         ]
     ));
@@ -139,12 +142,12 @@ fn a_malformed_item_admits_nothing_of_its_batch() {
     core.attach(1, &[member((1, 5), &["w"])], somebody(1, &[]))
         .unwrap();
     let bad = Submission {
-        size: -1,
+        position: Some("1-1/0123abcd"),
         ..event((1, 5), &["w"])
     };
     assert_eq!(
         core.submit_many(&[event((1, 5), &["w"]), bad]),
-        Err(Error::NegativeSize(-1))
+        Err(Error::NotAnObject)
     );
     assert_eq!(core.stats().broadcasts_in_flight, 0);
 }

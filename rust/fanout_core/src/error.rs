@@ -47,8 +47,14 @@ pub enum Error {
         /// The tenant it cannot become one of.
         to: i64,
     },
-    /// A payload size is below zero.
-    NegativeSize(i64),
+    /// A socket was given to a core that has no reactors.
+    NoReactors,
+    /// The system has no descriptor or no thread for a reactor.
+    System(String),
+    /// A close code that no peer may accept.
+    BadCloseCode(i64),
+    /// So many reactors cannot be.
+    Reactors(i64),
     /// A page of no connections was asked for.
     ListLimit(i64),
     /// A limit is below zero.
@@ -112,9 +118,20 @@ impl fmt::Display for Error {
                 "connection {connection} is of tenant {from} and cannot become one of tenant {to}; \
                  close it and attach another"
             ),
-            Self::NegativeSize(size) => {
-                write!(f, "payload size {size} is negative; expected its bytes")
-            }
+            Self::NoReactors => write!(
+                f,
+                "the core owns no sockets; make it with one reactor or more"
+            ),
+            Self::System(error) => write!(f, "the reactors cannot be started: {error}"),
+            Self::BadCloseCode(code) => write!(
+                f,
+                "close code {code} may not be sent; expected 1000-1003, 1007-1014 or 3000-4999"
+            ),
+            Self::Reactors(count) => write!(
+                f,
+                "{count} reactors cannot be; expected 0 to {}",
+                crate::reactor::MAX_REACTORS
+            ),
             Self::ListLimit(limit) => write!(f, "limit is {limit}; expected 1 or more"),
             Self::NegativeLimit(name, value) => {
                 write!(f, "{name} is {value}; expected 0 (unlimited) or more")

@@ -99,6 +99,61 @@ pub struct OwnerId(pub u16);
 /// The event loop, which owns every ASGI connection.
 pub const EVENT_LOOP: OwnerId = OwnerId(0);
 
+impl OwnerId {
+    /// A reactor, counted from 0.
+    #[must_use]
+    pub fn reactor(number: u16) -> Self {
+        Self(number + 1)
+    }
+
+    /// Where the owner stands in a table of all.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// A set of owners, as bits; there are at most 64.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owners(u64);
+
+impl Owners {
+    /// Whether the event loop is one of them.
+    #[must_use]
+    pub fn has_event_loop(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Whether any of them is a reactor.
+    #[must_use]
+    pub fn has_reactors(self) -> bool {
+        self.0 > 1
+    }
+
+    /// Those of them that are reactors.
+    pub fn reactors(self) -> impl Iterator<Item = OwnerId> {
+        (1..64)
+            .map(OwnerId)
+            .filter(move |owner| self.0 >> owner.0 & 1 != 0)
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+}
+
+impl FromIterator<OwnerId> for Owners {
+    fn from_iter<I: IntoIterator<Item = OwnerId>>(owners: I) -> Self {
+        Self(
+            owners
+                .into_iter()
+                .fold(0, |bits, owner| bits | 1 << owner.0),
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

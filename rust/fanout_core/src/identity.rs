@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::id::{ConnectionId, OwnerId};
 
 /// What the core knows of a connection's user or table session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Identity {
     /// The tenant; the keys have meaning inside it alone.
     pub tenant: i64,
@@ -91,9 +91,9 @@ impl Identities {
         &self,
         tenant: Option<i64>,
         cursor: ConnectionId,
-    ) -> Box<dyn Iterator<Item = (ConnectionId, &Identity)> + '_> {
+    ) -> Box<dyn Iterator<Item = (ConnectionId, &Attached)> + '_> {
         let end = ConnectionId::END;
-        let all = move |id: ConnectionId| self.get(id).map(|attached| (id, &attached.identity));
+        let all = move |id: ConnectionId| self.get(id).map(|attached| (id, attached));
         match tenant {
             // Only this tenant's ids are walked, however many the node has of others.
             Some(tenant) => {
@@ -113,7 +113,7 @@ impl Identities {
             None => Box::new(
                 self.attached
                     .range((Bound::Excluded(cursor), Bound::Unbounded))
-                    .map(|(id, attached)| (*id, &attached.identity)),
+                    .map(|(id, attached)| (*id, attached)),
             ),
         }
     }

@@ -20,6 +20,16 @@ struct Seat {
     place: u32,
 }
 
+impl Seat {
+    fn recipient(&self) -> Recipient {
+        Recipient {
+            connection: self.connection,
+            slot: self.member,
+            since: self.since,
+        }
+    }
+}
+
 /// Where one stay of a member is kept.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -48,22 +58,82 @@ pub struct Change {
     pub occupied: Vec<AudienceKey>,
     /// In the order in which they had been given.
     pub vacated: Vec<AudienceKey>,
+    /// Whether the connection lost any stay, so that who copied recipients before must ask again.
+    pub lost: bool,
+}
+
+/// Somebody whom an event reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// The number of its slot, see [`ConnectionIndex::reserve`].
+    pub slot: u32,
+    /// The first ticket that it is entitled to.
+    pub since: TicketId,
+}
+
+/// The last pass that met a member, and where in what was found it stands.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    pass: u32,
+    at: u32,
 }
 
 /// The index of one owner (the seed's name). For one thread at a time.
 #[derive(Debug, Default)]
 pub struct ConnectionIndex {
+    /// Whether a connection's slot stays taken after it has left, until it is released.
+    keeps_slots: bool,
     rooms: FxHashMap<Room, FxHashMap<AudienceKey, u32>>,
     groups: Slab<Group>,
     connections: FxHashMap<ConnectionId, u32>,
     members: Slab<Member>,
     /// For each member the last pass that met it, so that no set is built to meet it once. Beside the members and not
     /// in them: a pass reads nothing else of a member.
-    marks: Vec<u64>,
-    pass: u64,
+    marks: Vec<Mark>,
+    pass: u32,
 }
 
 impl ConnectionIndex {
+    /// An index for an owner that goes by slots: they are its own numbers for sockets, which live on for a while when
+    /// the connection has left, so they are not given to others before [`ConnectionIndex::release`].
+    #[must_use]
+    pub fn keeping_slots() -> Self {
+        Self {
+            keeps_slots: true,
+            ..Self::default()
+        }
+    }
+
+    /// The slot of a connection that is about to enter.
+    pub fn reserve(&mut self, connection: ConnectionId) -> u32 {
+        self.member(connection)
+    }
+
+    /// A slot for somebody who never enters.
+    pub fn reserve_for_nobody(&mut self) -> u32 {
+        let slot = self.members.insert(Member::default());
+        self.marked(slot)
+    }
+
+    /// Give a slot back whose connection has left.
+    pub fn release(&mut self, slot: u32) {
+        self.members.remove(slot as usize);
+    }
+
+    /// How many slots are taken.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.members.len()
+    }
+
+    /// A connection's slot, while it is there.
+    #[must_use]
+    pub fn slot(&self, connection: ConnectionId) -> Option<u32> {
+        self.connections.get(&connection).copied()
+    }
+
     /// Make these the audiences of a connection; none removes it.
     ///
     /// A stay that was there before is not touched, with whatever ticket it began; a new one begins with what `since`
@@ -103,20 +173,24 @@ impl ConnectionIndex {
         for place in old.iter().filter(|place| gone.contains_key(&place.group)) {
             change.vacated.extend(self.vacate(*place));
         }
+        change.lost = !gone.is_empty();
         if wanted.is_empty() {
-            self.members.remove(member as usize);
             self.connections.remove(&connection);
+            if !self.keeps_slots {
+                self.members.remove(member as usize);
+            }
         }
         change
     }
 
-    /// Append whom a ticket reaches, each once.
+    /// Append whom a ticket reaches, each once. Who is in several of the audiences is there since the first of them, so
+    /// that of a run of tickets each member gets those from its own first on.
     pub fn recipients(
         &mut self,
         ticket: TicketId,
         room: Room,
         audiences: &[AudienceKey],
-        found: &mut Vec<ConnectionId>,
+        found: &mut Vec<Recipient>,
     ) {
         let Some(in_room) = self.rooms.get(&room) else {
             return;
@@ -129,24 +203,58 @@ impl ConnectionIndex {
                     seats
                         .iter()
                         .filter(|seat| seat.since <= ticket)
-                        .map(|seat| seat.connection),
+                        .map(Seat::recipient),
                 );
             }
             return;
         }
-        self.pass += 1;
+        self.pass = self.pass.wrapping_add(1);
+        if self.pass == 0 {
+            self.marks.fill(Mark::default()); // once in four billion passes: old marks would look new
+            self.pass = 1;
+        }
         for group in audiences
             .iter()
             .filter_map(|audience| in_room.get(audience))
         {
             for seat in &self.groups[*group as usize].seats {
+                if seat.since > ticket {
+                    continue;
+                }
                 let mark = &mut self.marks[seat.member as usize];
-                if seat.since <= ticket && *mark != self.pass {
-                    *mark = self.pass;
-                    found.push(seat.connection);
+                if mark.pass == self.pass {
+                    let since = &mut found[mark.at as usize].since;
+                    *since = seat.since.min(*since);
+                } else {
+                    *mark = Mark {
+                        pass: self.pass,
+                        at: narrow(found.len()),
+                    };
+                    found.push(seat.recipient());
                 }
             }
         }
+    }
+
+    /// The first ticket that a connection is entitled to in any of a ticket's audiences; None if the ticket does not
+    /// reach it.
+    #[must_use]
+    pub fn since(
+        &self,
+        ticket: TicketId,
+        room: Room,
+        audiences: &[AudienceKey],
+        connection: ConnectionId,
+    ) -> Option<TicketId> {
+        self.places(connection)
+            .iter()
+            .filter_map(|place| {
+                let group = &self.groups[place.group as usize];
+                let is_meant = group.room == room && audiences.contains(&group.audience);
+                is_meant.then(|| group.seats[place.seat as usize].since)
+            })
+            .filter(|since| *since <= ticket)
+            .min()
     }
 
     /// Whether a ticket reaches this one connection.
@@ -158,12 +266,7 @@ impl ConnectionIndex {
         audiences: &[AudienceKey],
         connection: ConnectionId,
     ) -> bool {
-        self.places(connection).iter().any(|place| {
-            let group = &self.groups[place.group as usize];
-            group.room == room
-                && audiences.contains(&group.audience)
-                && group.seats[place.seat as usize].since <= ticket
-        })
+        self.since(ticket, room, audiences, connection).is_some()
     }
 
     /// A connection's rooms and audiences, in the order in which they were given.
@@ -202,13 +305,21 @@ impl ConnectionIndex {
 
     /// The connection's member, a new one where there is none.
     fn member(&mut self, connection: ConnectionId) -> u32 {
-        *self.connections.entry(connection).or_insert_with(|| {
-            let member = self.members.insert(Member::default());
-            if member == self.marks.len() {
-                self.marks.push(0); // a reused member's old mark is of a pass gone by, and does no harm
-            }
-            narrow(member)
-        })
+        if let Some(member) = self.connections.get(&connection) {
+            return *member;
+        }
+        let slot = self.members.insert(Member::default());
+        let member = self.marked(slot);
+        self.connections.insert(connection, member);
+        member
+    }
+
+    /// See to it that a member has a mark.
+    fn marked(&mut self, member: usize) -> u32 {
+        if member == self.marks.len() {
+            self.marks.push(Mark::default()); // a reused member's old mark is of a pass gone by, and does no harm
+        }
+        narrow(member)
     }
 
     /// The group of an audience, a new one where there is none; the caller seats somebody in it.

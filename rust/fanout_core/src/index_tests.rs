@@ -98,7 +98,7 @@ proptest! {
                             .map(|stay| stay.0).collect();
                         let mut found = Vec::new();
                         index.recipients(TicketId(ticket), room, &keys, &mut found);
-                        let unique: BTreeSet<_> = found.iter().copied().collect();
+                        let unique: BTreeSet<_> = found.iter().map(|recipient| recipient.connection).collect();
                         prop_assert_eq!(unique.len(), found.len(), "somebody was met twice");
                         prop_assert_eq!(&unique, &expected);
                         for connection in (1..12).map(id) {

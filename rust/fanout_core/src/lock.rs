@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! identities → index (of an owner) → shard (of the directory) → permits
-//! audiences, tickets: leaves; nothing is locked while one of them is held
+//! audiences, tickets, mailboxes, notices: leaves; nothing is locked while one of them is held
 //! ```
 //!
 //! Take them from left to right only; never two shards' locks at once; never any of them across a system call or a
-//! call into Python. A thread that waits here has let go of the GIL, so no ring can close through the interpreter.
+//! call into Python. So who puts something into a mailbox or the notices under another lock wakes the other side only
+//! when it has let go of that lock. A thread that waits here has let go of the GIL, so no ring can close through the interpreter.
 
 use std::sync::{Mutex, MutexGuard};
 

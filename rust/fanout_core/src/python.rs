@@ -8,20 +8,30 @@
     reason = "pyo3 hands every argument over by value"
 )]
 
-use std::sync::Arc;
+use std::net::TcpStream;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use pyo3::exceptions::{PyKeyError, PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyKeyError, PyOSError, PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::checks::RawMembership;
+use crate::clock::Clock;
 use crate::core::{Core as Inner, Info, Occupancy, Submission};
 use crate::directory::Admission;
 use crate::envelope::Envelope;
 use crate::error::Error;
+use crate::frame::{binary_frame, may_be_received};
 use crate::identity::Identity;
+use crate::lock::lock;
+use crate::notice::{Notice, Said};
 use crate::permits::Limits;
+use crate::reactor::{MAX_REACTORS, Settings, Until};
+use crate::sockets::{Newcomer, Reactors};
 
 /// A Python integer; one that no machine word holds becomes the nearest that does, which is no id, no ticket and over
 /// every limit. So it is refused by the same checks as every other number that is out of range.
@@ -44,9 +54,15 @@ impl<'py> FromPyObject<'_, 'py> for Number {
 
 type RoomArg = (Number, Number);
 type MembershipArg = (RoomArg, Vec<PyBackedStr>);
-type SubmissionArg = (RoomArg, Vec<PyBackedStr>, Number);
+type SubmissionArg = (
+    RoomArg,
+    Vec<PyBackedStr>,
+    PyBackedBytes,
+    Option<PyBackedStr>,
+);
 type Names = Vec<String>;
 type MembershipAnswer<'py> = ((i64, i64), Bound<'py, PyTuple>);
+type IdentityAnswer<'py> = (i64, Bound<'py, PyTuple>, Option<f64>, Bound<'py, PyBytes>);
 type InfoAnswer<'py> = (
     i64,
     i64,
@@ -66,27 +82,90 @@ impl From<Error> for PyErr {
     }
 }
 
+/// `gateway.fanout.base.FanoutLimits`, by the names of its attributes.
+#[derive(FromPyObject)]
+struct LimitsArg {
+    max_broadcasts: Number,
+    max_broadcast_bytes: Number,
+    max_room_broadcasts: Number,
+    outbox_bytes: Number,
+    node_outbox_bytes: Number,
+    message_rate: Number,
+    max_message_bytes: Number,
+    heartbeat_timeout: f64,
+}
+
+impl LimitsArg {
+    fn permits(&self) -> Result<Limits, Error> {
+        Limits::new(
+            self.max_broadcasts.0,
+            self.max_broadcast_bytes.0,
+            self.max_room_broadcasts.0,
+        )
+    }
+
+    fn settings(&self, reactors: usize, all_messages: bool) -> Result<Settings, Error> {
+        fn checked<T: TryFrom<i64>>(name: &'static str, value: Number) -> Result<T, Error> {
+            T::try_from(value.0).map_err(|_| Error::NegativeLimit(name, value.0))
+        }
+        Ok(Settings {
+            reactors,
+            outbox_bytes: checked("outbox_bytes", self.outbox_bytes)?,
+            node_outbox_bytes: checked("node_outbox_bytes", self.node_outbox_bytes)?,
+            message_rate: checked("message_rate", self.message_rate)?,
+            max_message_bytes: checked("max_message_bytes", self.max_message_bytes)?,
+            heartbeat_timeout: self.heartbeat_timeout,
+            all_messages,
+        })
+    }
+}
+
 /// The native core; see `gateway.fanout.base.FanoutCore`. Every method may be called from any thread.
 #[pyclass(frozen, module = "gateway._fanout_core")]
 struct Core {
-    inner: Inner,
+    inner: Arc<Inner>,
+    /// None where the event loop is the only owner.
+    reactors: Option<Reactors>,
+    /// What reactors stand still for.
+    held: Mutex<Vec<Sender<()>>>,
 }
 
 #[pymethods]
 impl Core {
+    /// `clock` is a manual clock's first moment, in monotonic and Unix seconds.
     #[new]
+    #[pyo3(signature = (limits, reactors = 0, all_messages = false, clock = None))]
     fn new(
-        max_broadcasts: Number,
-        max_broadcast_bytes: Number,
-        max_room_broadcasts: Number,
+        py: Python<'_>,
+        limits: LimitsArg,
+        reactors: i64,
+        all_messages: bool,
+        clock: Option<(f64, f64)>,
     ) -> PyResult<Self> {
-        let limits = Limits::new(
-            max_broadcasts.0,
-            max_broadcast_bytes.0,
-            max_room_broadcasts.0,
-        )?;
+        let permits = limits.permits()?;
+        let count = usize::try_from(reactors)
+            .ok()
+            .filter(|count| *count <= MAX_REACTORS)
+            .ok_or(Error::Reactors(reactors))?;
+        if count == 0 {
+            let inner = Arc::new(Inner::new(permits));
+            return Ok(Self {
+                inner,
+                reactors: None,
+                held: Mutex::default(),
+            });
+        }
+        let settings = limits.settings(count, all_messages)?;
+        let clock = clock.map_or_else(Clock::system, |(monotonic, wall)| {
+            Clock::manual(monotonic, wall)
+        });
+        let reactors = py
+            .detach(|| Reactors::start(permits, settings, clock))
+            .map_err(|error| PyOSError::new_err(Error::System(error.to_string()).to_string()))?;
         Ok(Self {
-            inner: Inner::new(limits),
+            inner: Arc::clone(reactors.core()),
+            reactors: Some(reactors),
+            held: Mutex::default(),
         })
     }
 
@@ -142,17 +221,22 @@ impl Core {
     fn submit_many(&self, py: Python<'_>, items: Vec<SubmissionArg>) -> PyResult<Vec<Option<i64>>> {
         let items: Vec<_> = items
             .into_iter()
-            .map(|((tenant, branch), audiences, size)| Submission {
-                room: (tenant.0, branch.0),
-                audiences,
-                size: size.0,
-            })
+            .map(
+                |((tenant, branch), audiences, payload, position)| Submission {
+                    room: (tenant.0, branch.0),
+                    audiences,
+                    payload,
+                    position,
+                },
+            )
             .collect();
         let answers = py.detach(|| self.inner.submit_many(&items))?;
         let number = |answer| match answer {
             Admission::Refused => None,
+            // Reactors alone pass it, so there is nothing for Python to do.
+            Admission::Ticket(_, owners) if !owners.has_event_loop() => Some(0),
             Admission::Nobody => Some(0),
-            Admission::Ticket(ticket) => Some(ticket.0),
+            Admission::Ticket(ticket, _) => Some(ticket.0),
         };
         Ok(answers.into_iter().map(number).collect())
     }
@@ -217,6 +301,149 @@ impl Core {
             stats.refused,
         )
     }
+
+    /// Attach a socket: from this call on it is the core's, which closes it whatever happens.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an identity's fields, spared a class of their own"
+    )]
+    fn adopt(
+        &self,
+        py: Python<'_>,
+        connection: Number,
+        memberships: Vec<MembershipArg>,
+        tenant: Number,
+        keys: Vec<PyBackedStr>,
+        expires_at: Option<f64>,
+        label: &[u8],
+        fd: RawFd,
+        early: &[u8],
+        first: Option<String>,
+    ) -> PyResult<()> {
+        let newcomer = Newcomer {
+            stream: stream(fd),
+            early: early.into(),
+            first,
+        };
+        let memberships = raw(memberships);
+        let identity = identity(tenant, &keys, expires_at, label);
+        py.detach(|| {
+            self.inner
+                .adopt(connection.0, &memberships, identity, newcomer)
+        })?;
+        Ok(())
+    }
+
+    /// Close a socket that never becomes a connection; it is the core's from this call on.
+    fn refuse(&self, py: Python<'_>, fd: RawFd, code: Number, reason: &str) -> PyResult<()> {
+        let stream = stream(fd);
+        let code = close_code(code)?;
+        Ok(py.detach(|| self.inner.refuse(stream, code, reason))?)
+    }
+
+    /// Like `Fanout.send`; None when no reactor owns the connection. So the next two.
+    fn send(&self, py: Python<'_>, connection: Number, text: &str) -> Option<bool> {
+        py.detach(|| self.inner.send(connection.0, text))
+    }
+
+    fn answer(&self, py: Python<'_>, connection: Number, text: Option<&str>) -> Option<bool> {
+        py.detach(|| self.inner.answer(connection.0, text))
+    }
+
+    fn answer_binary(&self, py: Python<'_>, connection: Number, payload: &[u8]) -> Option<bool> {
+        py.detach(|| self.inner.answer_frame(connection.0, binary_frame(payload)))
+    }
+
+    fn close(
+        &self,
+        py: Python<'_>,
+        connection: Number,
+        code: Number,
+        reason: &str,
+    ) -> PyResult<Option<bool>> {
+        let code = close_code(code)?;
+        Ok(py.detach(|| self.inner.close(connection.0, code, reason)))
+    }
+
+    /// Close everybody whom reactors own.
+    fn close_all(&self, py: Python<'_>, code: Number) -> PyResult<()> {
+        let code = close_code(code)?;
+        py.detach(|| self.inner.close_all(code));
+        Ok(())
+    }
+
+    /// What happened since the last call, in order.
+    fn notices<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let notices = py.detach(|| self.inner.notices());
+        notices.into_iter().map(|notice| told(py, notice)).collect()
+    }
+
+    /// A descriptor that is readable while there are notices; None without reactors.
+    fn notice_fd(&self) -> Option<RawFd> {
+        self.inner.notice_descriptor()
+    }
+
+    /// Move the manual clock.
+    fn advance(&self, py: Python<'_>, monotonic: f64, wall: f64) {
+        py.detach(|| self.inner.advance(monotonic, wall));
+    }
+
+    /// Have all reactors stand still until `release`.
+    fn hold(&self, py: Python<'_>) {
+        py.detach(|| lock(&self.held).extend(self.inner.hold()));
+    }
+
+    fn release(&self) {
+        lock(&self.held).clear();
+    }
+
+    /// Wait until all reactors are at rest: they have done what they were told, and no socket has anything to say.
+    fn settle(&self, py: Python<'_>, timeout: f64) -> bool {
+        let timeout = Duration::try_from_secs_f64(timeout).unwrap_or_default();
+        py.detach(|| self.inner.barrier(Until::Quiet, timeout))
+    }
+
+    /// Have a notice with this number when all that was submitted before is passed; or, if `empty`, when reactors have no
+    /// sockets any more.
+    fn tell_when(&self, py: Python<'_>, number: u64, empty: bool) {
+        let until = if empty { Until::Empty } else { Until::Passed };
+        py.detach(|| self.inner.tell_when(until, number));
+    }
+
+    /// End the reactors' threads. Connections that are left are cut off.
+    fn stop(&self, py: Python<'_>) {
+        self.release();
+        if let Some(reactors) = &self.reactors {
+            py.detach(|| reactors.stop());
+        }
+    }
+
+    /// So many bytes more, or fewer, wait in the outboxes of the event loop.
+    fn charge(&self, delta: i64) {
+        if let Some(sockets) = &self.inner.sockets {
+            sockets.budget.charge(delta);
+        }
+    }
+
+    /// Bytes that wait in all outboxes.
+    fn outbox_bytes(&self) -> i64 {
+        self.inner
+            .sockets
+            .as_ref()
+            .map_or(0, |sockets| sockets.budget.used())
+    }
+
+    /// What the reactors counted, by name; None without reactors.
+    fn socket_stats<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let Some(stats) = self.inner.socket_stats() else {
+            return Ok(None);
+        };
+        let named = PyDict::new(py);
+        for (name, value) in stats.named() {
+            named.set_item(name, value)?;
+        }
+        Ok(Some(named))
+    }
 }
 
 /// See `gateway.fanout.base.FanoutCore.splice`.
@@ -252,6 +479,48 @@ fn identity(
         expires_at,
         label: label.into(),
     }
+}
+
+/// Take over a descriptor.
+fn stream(fd: RawFd) -> TcpStream {
+    // SAFETY: whoever calls `adopt` or `refuse` gives the descriptor away, open and used by nobody else: that is the
+    // contract of `DetachableSocket.detach`, and `native_sockets.py` passes on nothing but what it gave.
+    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    TcpStream::from(owned)
+}
+
+fn close_code(code: Number) -> Result<u16, Error> {
+    u16::try_from(code.0)
+        .ok()
+        .filter(|code| may_be_received(*code))
+        .ok_or(Error::BadCloseCode(code.0))
+}
+
+fn told(py: Python<'_>, notice: Notice) -> PyResult<Bound<'_, PyTuple>> {
+    match notice {
+        Notice::Occupancy(occupancy) => {
+            ("occupancy", occupancy.occupied, occupancy.vacated).into_pyobject(py)
+        }
+        Notice::Message(connection, Said::Text(text)) => {
+            ("message", connection.get(), &*text).into_pyobject(py)
+        }
+        Notice::Message(connection, Said::Binary(bytes)) => {
+            ("message", connection.get(), PyBytes::new(py, &bytes)).into_pyobject(py)
+        }
+        Notice::Reached(number) => ("reached", number).into_pyobject(py),
+        Notice::Closed(connection, code, who) => {
+            ("closed", connection.get(), code, who_answer(py, &who)?).into_pyobject(py)
+        }
+    }
+}
+
+fn who_answer<'py>(py: Python<'py>, identity: &Identity) -> PyResult<IdentityAnswer<'py>> {
+    Ok((
+        identity.tenant,
+        PyTuple::new(py, identity.keys.iter().map(|key| &**key))?,
+        identity.expires_at,
+        PyBytes::new(py, &identity.label),
+    ))
 }
 
 fn names(occupancy: Occupancy) -> (Names, Names) {

@@ -1,54 +1,74 @@
 //! The events that are under way: admitted, not yet passed to everybody.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
 
 use crate::audience::AudienceKey;
+use crate::clock::Micros;
 use crate::error::Error;
 use crate::id::{Room, TicketId};
 use crate::lock::lock;
 
-/// One event under way. The payload is its owner's; here is only what decides whom it reaches.
-#[derive(Clone, Debug)]
+/// One event under way, shared by the owners that pass it on.
+#[derive(Debug)]
 pub struct Broadcast {
+    /// Its number.
+    pub ticket: TicketId,
     /// Its room.
     pub room: Room,
     /// Those of its audiences that had anybody on this node when it was admitted.
     pub audiences: Arc<[AudienceKey]>,
     /// Payload bytes that its permit holds.
     pub size: u64,
+    /// The WebSocket frame, id and position spliced in; empty when no reactor has to pass it.
+    pub frame: Arc<[u8]>,
+    /// Whether it has a position, so that it may not be dropped.
+    pub critical: bool,
+    /// When it was accepted.
+    pub accepted: Micros,
+    /// Owners that have not passed it yet.
+    pub owners_left: AtomicU32,
 }
 
-/// The table of tickets. Thread-safe; its lock is a leaf.
+impl Broadcast {
+    /// One owner has passed it; true for the last one, who gives the permits back.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        // AcqRel: what the others did for this event has happened before its permits are free again.
+        self.owners_left.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+/// The table of those that the event loop has to pass, by ticket. Thread-safe; its lock is a leaf.
 #[derive(Debug, Default)]
 pub struct Tickets {
-    held: Mutex<FxHashMap<TicketId, Broadcast>>,
+    held: Mutex<FxHashMap<TicketId, Arc<Broadcast>>>,
 }
 
 impl Tickets {
     /// Hold an event until it is taken out.
-    pub fn hold(&self, ticket: TicketId, broadcast: Broadcast) {
-        lock(&self.held).insert(ticket, broadcast);
+    pub fn hold(&self, broadcast: Arc<Broadcast>) {
+        lock(&self.held).insert(broadcast.ticket, broadcast);
     }
 
-    /// An event under way; a cheap copy, so that no lock is held while its recipients are looked up.
+    /// An event under way.
     ///
     /// # Errors
     /// [`Error::NoTicket`].
-    pub fn get(&self, ticket: i64) -> Result<(TicketId, Broadcast), Error> {
-        let held = lock(&self.held);
-        let (number, broadcast) = held
-            .get_key_value(&TicketId(ticket))
-            .ok_or(Error::NoTicket(ticket))?;
-        Ok((*number, broadcast.clone()))
+    pub fn get(&self, ticket: i64) -> Result<Arc<Broadcast>, Error> {
+        lock(&self.held)
+            .get(&TicketId(ticket))
+            .cloned()
+            .ok_or(Error::NoTicket(ticket))
     }
 
-    /// Take an event out: it is finished.
+    /// Take an event out: the event loop has passed it.
     ///
     /// # Errors
     /// [`Error::NoTicket`], also the second time.
-    pub fn take(&self, ticket: i64) -> Result<Broadcast, Error> {
+    pub fn take(&self, ticket: i64) -> Result<Arc<Broadcast>, Error> {
         lock(&self.held)
             .remove(&TicketId(ticket))
             .ok_or(Error::NoTicket(ticket))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.fanout.base import ConnectionIdentity, FanoutLimits, Membership
+from gateway.fanout.base import ConnectionIdentity, FanoutLimits, Membership, Submission
 from gateway.fanout.broadcaster import SLICE, ConnectionBroadcaster, Job
 from gateway.fanout.message import Message, Sort
 from gateway.fanout.pure import PureCore
@@ -54,7 +54,7 @@ class Bench:
         return joined
 
     def enqueue(self, payload: bytes, room: Room = ROOM, position: str | None = None) -> None:
-        [ticket] = self.core.submit_many([(room, (KITCHEN,), len(payload))])
+        [ticket] = self.core.submit_many([Submission(room, (KITCHEN,), payload)])
         assert ticket
         self.broadcaster.enqueue(Job(ticket, room, payload, position, 0.0))
 

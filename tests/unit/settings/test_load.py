@@ -27,7 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "allowed_origins": (),
     "routing_file": "",
     "fanout": "auto",
-    "sockets": "asgi",
+    "sockets": "native",
     "pubsub": "exact",
     "broadcast_workers": 10,
     "broadcast_queue": 5000,
@@ -111,7 +111,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert values.keys() == {f"GATEWAY_{name.upper()}" for name in DEFAULTS}
     settings = Settings.load(values)
     changed = {name for name, value in settings.model_dump().items() if value != DEFAULTS[name]}
-    assert DEFAULTS.keys() - changed == {"sockets"}, "asgi is the only value that this version takes"
+    assert DEFAULTS.keys() == changed
     assert settings.jwt_keys == {None: LONG, "k1": OTHER, "k2": f"{LONG}:with:colons"}
     assert settings.table_token_keys == {None: OTHER, "k3": LONG}
     assert settings.allowed_origins == ("https://a.example", "https://b.example")
@@ -149,7 +149,7 @@ def test_constructing_settings_does_not_look_at_the_environment(monkeypatch: pyt
         ("PORT", "1.5", "a whole number from 0 to 65535"),
         ("TOKEN_MAX_AGE", "-1", "a whole number of at least 0 (s)"),
         ("FANOUT", "rust", "one of auto, native, pure"),
-        ("SOCKETS", "tcp", "one of asgi, native"),
+        ("SOCKETS", "tcp", "one of native, asgi"),
         ("PUBSUB", "all", "one of exact, patterns"),
         ("BROADCAST_WORKERS", "0", "a whole number from 1 to 1000"),
         ("MAX_CONNECTIONS_PER_USER", "-3", "a whole number of at least 0"),

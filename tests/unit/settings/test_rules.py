@@ -134,14 +134,26 @@ def test_a_weak_secret_is_warned_about_in_development() -> None:
     ]
 
 
-def test_native_sockets_are_not_in_this_version() -> None:
-    (sentence,) = problems({"GATEWAY_SOCKETS": "native"})
-    assert sentence.startswith("GATEWAY_SOCKETS is native: this version has no native sockets")
-
-
-def test_the_pure_core_has_no_native_sockets_in_any_version() -> None:
+def test_the_pure_core_owns_no_sockets() -> None:
     (sentence,) = problems({"GATEWAY_SOCKETS": "native", "GATEWAY_FANOUT": "pure"})
     assert "the pure core owns no sockets" in sentence
+
+
+@pytest.mark.parametrize(
+    ("values", "reactors"),
+    [
+        ({}, 2),
+        ({"GATEWAY_BROADCAST_WORKERS": "1"}, 1),
+        ({"GATEWAY_SOCKETS": "asgi"}, 0),
+        ({"GATEWAY_FANOUT": "pure"}, 0),
+        ({"GATEWAY_FANOUT": "native"}, 2),
+    ],
+)
+def test_reactors_are_as_many_as_workers_but_not_more_than_processors(
+    values: dict[str, str], reactors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    assert Settings.load(values).reactors == reactors
 
 
 def test_a_timeout_below_the_interval_is_refused() -> None:

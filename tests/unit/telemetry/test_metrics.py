@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.fanout.base import BroadcastObserver, CoreStats
+from gateway.fanout.base import BroadcastObserver, CoreStats, SocketStats
 from gateway.hub.base import HubObserver
 from gateway.hub.manager import REFUSALS
 from gateway.hub.profiles import PROFILES
@@ -193,3 +195,53 @@ def test_the_catalogue_is_what_is_scraped() -> None:
         family = scraped[name]
         assert (entry.type, entry.help) == (family.type, family.documentation)
         assert set(entry.labels) == set(family.samples[0].labels) - {"le"}
+
+
+def test_what_native_sockets_did_is_added_to_the_same_series_once() -> None:
+    metrics = Metrics()
+    sockets = SocketStats(
+        broadcasts=2,
+        deliveries=20,
+        broadcast_micros=1_500_000,
+        dropped=3,
+        slow_closes=1,
+        frames_in=9,
+        pings=4,
+        messages=5,
+        rate_limited=1,
+        sends=18,
+        bytes_out=4_000,
+        sockets=10,
+        outbox_bytes=7,
+        lag_micros=2_000,
+    )
+    current = [sockets]
+    metrics.bind_core(lambda: replace(STATS, sockets=current[0]))
+    metrics.on_broadcast(5, 0.1)
+    assert value(metrics, "deliveries_total") == 25
+    assert value(metrics, "deliveries_total") == 25, "a second scrape adds nothing"
+    current[0] = replace(sockets, deliveries=30, pings=6)
+    assert value(metrics, "deliveries_total") == 35
+    assert value(metrics, "broadcasts_total") == 3
+    assert value(metrics, "outbox_dropped_total") == 3
+    assert value(metrics, "client_messages_total", kind="ping") == 6
+    assert value(metrics, "client_messages_total", kind="control") == 0, "Python is told of those"
+    assert value(metrics, "native_broadcast_seconds_total") == 1.5
+    assert value(metrics, "native_lag_seconds") == 0.002
+    assert value(metrics, "native_sockets") == 10
+
+
+def test_a_new_core_counts_from_nought() -> None:
+    metrics = Metrics()
+    zero = dict.fromkeys(SocketStats.__dataclass_fields__, 0)
+    for _ in range(2):
+        metrics.bind_core(lambda: replace(STATS, sockets=SocketStats(**zero | {"deliveries": 10})))
+        metrics.render()
+    assert value(metrics, "deliveries_total") == 20
+
+
+def test_a_node_without_native_sockets_shows_their_series_at_nought() -> None:
+    metrics = Metrics()
+    metrics.bind_core(lambda: STATS)
+    assert value(metrics, "native_sockets") == 0
+    assert value(metrics, "native_bytes_out_total") == 0

@@ -1,0 +1,216 @@
+//! One connection and the steps of its life.
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{Shutdown, TcpStream};
+
+use super::bucket::Bucket;
+use super::command::Address;
+use super::frames::Frames;
+use super::outbox::{Outbox, Pushed, Sort};
+use super::stats::{ReactorStats, count};
+use crate::budget::Budget;
+use crate::clock::Micros;
+use crate::close_code::ABNORMAL;
+use crate::frame::Decoder;
+use crate::identity::Identity;
+
+/// Bytes that are copied together for one send. A payload of 256 B fits in some 200 times; larger buffers bring nothing more
+/// (measured: 64 frames in one send cost what 1.6 single sends do).
+pub(super) const SEND_BYTES: usize = 64 * 1024;
+
+/// Where a connection is in its life; it only moves down this table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// In the core; read, and written to.
+    Open,
+    /// Has left the core. Its outbox ends with a close frame; of what it says, only its own close counts.
+    Closing,
+    /// The close frame is sent, and with it everything. It is read to its end, so that the close is not lost to a reset.
+    Lingering,
+    /// The socket is gone; the core's close, which brings the identity for the last notice, is still on its way.
+    Orphan,
+}
+
+/// What has to be kept of a connection in rare moments.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    /// What was read behind a message that is not answered yet.
+    pub kept: Vec<u8>,
+    /// Who was behind it: from when it has left the core until its end was told.
+    pub identity: Option<Identity>,
+    /// When it is cut off, if it is closing.
+    pub deadline: Micros,
+}
+
+/// Some things that are or are not.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a byte each, and named")]
+pub(super) struct Flags {
+    /// The kernel takes no more; it will say when it does.
+    pub blocked: bool,
+    /// It stands in the list of those that have to be flushed.
+    pub dirty: bool,
+    /// It stands in the list of those that have to be read.
+    pub ready: bool,
+    /// A message of it waits for an answer; it is not read.
+    pub asked: bool,
+    /// It reads too little to be read itself: its own outbox holds too much.
+    pub held_back: bool,
+    /// The peer will send nothing more.
+    pub peer_done: bool,
+    /// Its code is final, so that its end can be told as soon as it is known who it was.
+    pub is_final: bool,
+    /// Its end was told, or is nobody's business.
+    pub told: bool,
+}
+
+/// One connection. A reactor's thread only. An idle one owns no buffer.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub address: Address,
+    /// None when it is an orphan.
+    pub stream: Option<TcpStream>,
+    pub phase: Phase,
+    pub flags: Flags,
+    /// The code that is to be sent, then the one it ended with.
+    pub code: u16,
+    pub bucket: Bucket,
+    /// When its last frame came.
+    pub seen: Micros,
+    /// The turn of the wheel in which its entry stands.
+    pub turn: u64,
+    /// Unix seconds; infinity for never.
+    pub expires_at: f64,
+    pub decoder: Decoder,
+    pub outbox: Option<Box<Outbox>>,
+    pub rare: Option<Box<Rare>>,
+}
+
+/// What is left of a connection after something was done with its socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Socket {
+    /// It goes on.
+    Fine,
+    /// The peer is gone.
+    Lost,
+}
+
+impl Connection {
+    pub fn new(address: Address, stream: TcpStream, rate: u32, now: Micros) -> Self {
+        Self {
+            address,
+            stream: Some(stream),
+            phase: Phase::Open,
+            flags: Flags::default(),
+            code: ABNORMAL,
+            bucket: Bucket::new(rate),
+            seen: now,
+            turn: u64::MAX,
+            expires_at: f64::INFINITY,
+            decoder: Decoder::new(),
+            outbox: None,
+            rare: None,
+        }
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    pub fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Bytes that wait for it.
+    pub fn waiting(&self) -> usize {
+        self.outbox.as_ref().map_or(0, |outbox| outbox.used())
+    }
+
+    /// Put a frame into the outbox; nothing is written.
+    pub fn queue(&mut self, frame: Frames, sort: Sort, limit: usize, budget: &Budget) -> Pushed {
+        self.outbox
+            .get_or_insert_default()
+            .push(frame, sort, limit, budget)
+    }
+
+    /// Put the close behind what waits; it always has room.
+    pub fn queue_close(&mut self, frame: Frames, budget: &Budget) {
+        self.outbox
+            .get_or_insert_default()
+            .append(frame, Sort::Kept, budget);
+    }
+
+    /// Throw away what waits, but for a frame that has begun.
+    pub fn discard(&mut self, budget: &Budget) {
+        if let Some(outbox) = &mut self.outbox {
+            outbox.discard(budget);
+            if outbox.is_empty() {
+                self.outbox = None;
+            }
+        }
+    }
+
+    /// Write straight to the socket, past an outbox that is empty; how much it took.
+    ///
+    /// # Errors
+    /// The socket's: the peer is gone.
+    pub fn write(&mut self, bytes: &[u8], stats: &ReactorStats) -> io::Result<usize> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(0);
+        };
+        let sent = loop {
+            match stream.write(bytes) {
+                Ok(sent) => break sent,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break 0,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        };
+        // Less than all means that the kernel is full, and that it will say when it is not: the notice is asked for by
+        // the very call that comes short.
+        self.flags.blocked = sent < bytes.len();
+        count(&stats.sends, 1);
+        count(&stats.bytes_out, sent as u64);
+        Ok(sent)
+    }
+
+    /// Write what waits, until nothing does or the kernel takes no more.
+    pub fn flush(
+        &mut self,
+        scratch: &mut Vec<u8>,
+        budget: &Budget,
+        stats: &ReactorStats,
+    ) -> Socket {
+        let Some(mut outbox) = self.outbox.take() else {
+            return Socket::Fine;
+        };
+        while !self.flags.blocked {
+            let direct = outbox.next(scratch, SEND_BYTES, budget);
+            let bytes = match &direct {
+                Some((piece, skip)) => &piece.bytes()[*skip..],
+                None => &scratch[..],
+            };
+            if bytes.is_empty() {
+                return Socket::Fine; // and the outbox with its memory is gone
+            }
+            let Ok(sent) = self.write(bytes, stats) else {
+                outbox.clear(budget);
+                return Socket::Lost;
+            };
+            outbox.advance(sent, budget);
+            if outbox.is_empty() {
+                return Socket::Fine;
+            }
+        }
+        self.outbox = Some(outbox);
+        Socket::Fine
+    }
+
+    /// Let the peer know that nothing follows. What it sends is still read.
+    pub fn end_writing(&self) {
+        if let Some(stream) = &self.stream {
+            let _ = stream.shutdown(Shutdown::Write); // when it fails the peer is gone, and reading says so
+        }
+    }
+}
