@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI, WebSocket
 
 from benches.load.peers.control import event_format, run_server
 from gateway.app import Gateway, create_app
-from gateway.fanout.base import ConnectionIdentity, Fanout, Membership, Submission
+from gateway.fanout import NodeFanout
+from gateway.fanout.base import ConnectionIdentity, Membership, Submission
 from gateway.settings import Settings
 from gateway.telemetry.logging import configure_logging
 from gateway.types import Room
@@ -29,6 +30,8 @@ HANDOFF = "gateway.handoff"
 _NEVER = 36_000.0
 """Seconds; the clients of a bench send no heartbeats where none are measured."""
 
+PASS_SECONDS = 60.0
+
 _format = event_format()
 
 
@@ -37,12 +40,11 @@ class GatewayBench:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._usual = 0.0
 
     @property
-    def fanout(self) -> Fanout:
+    def fanout(self) -> NodeFanout:
         """The running gateway's."""
-        return self._gateway._edge().fanout  # noqa: SLF001 - a bench looks inside; applications must not
+        return cast("NodeFanout", self._gateway.fanout)
 
     async def send(self, count: int, burst: int, first: int) -> int:
         """See `SendEvents`. The next burst is submitted when the one before it has been passed on by all owners."""
@@ -57,17 +59,15 @@ class GatewayBench:
             await self._passed(fanout)
         return fanout.stats().connections
 
-    async def _passed(self, fanout: Fanout) -> None:
-        # A look costs CPU that is not fan-out's. So the first comes when the last burst would almost have been done,
-        # and the others a tenth of that apart: a few looks of some microseconds each for thousands of sends.
-        began = time.monotonic()
-        await asyncio.sleep(self._usual * 0.9)
-        if not fanout.stats().broadcasts_in_flight:
-            self._usual /= 2  # when it was done is not known, but that the wait was too long
+    async def _passed(self, fanout: NodeFanout) -> None:
+        # Told by the reactors, where there are some: to ask again and again would be counted as fan-out's CPU.
+        sockets = fanout._sockets  # noqa: SLF001 - a bench may look behind the port
+        if sockets is not None:
+            if not await sockets.passed(PASS_SECONDS):
+                raise RuntimeError(f"reactors have not passed an event within {PASS_SECONDS:g} s")
             return
-        while fanout.stats().broadcasts_in_flight:  # noqa: ASYNC110 - the core has no event for this; see above
-            await asyncio.sleep(max(self._usual / 10, 0.0005))
-        self._usual = time.monotonic() - began
+        while fanout.stats().broadcasts_in_flight:  # noqa: ASYNC110 - workers of this loop are about to run
+            await asyncio.sleep(0)
 
     async def bare(self, websocket: WebSocket) -> None:
         """An endpoint that checks nothing and gives the core nothing to keep but the membership."""

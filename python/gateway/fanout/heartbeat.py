@@ -11,8 +11,8 @@ class HeartbeatTracker:
     """Silence on the monotonic clock, expiry on the wall clock. Event loop only.
 
     A connection is due with 1001 when it has said nothing for `timeout` seconds, and with 4001 at its `expires_at`;
-    the first may come as late as 90 s (`protocol.close_codes`), the second is exact. It only says who is due; its caller
-    closes them.
+    the first may come as late as 90 s (`protocol.close_codes`), the second is exact. It only says who is due; its
+    caller closes them.
     """
 
     __slots__ = ("_clock", "_expiry", "_silence", "_timeout")
