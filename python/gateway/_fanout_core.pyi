@@ -5,17 +5,23 @@ from typing import Literal, Protocol, TypeAlias, final
 
 _Room: TypeAlias = tuple[int, int]
 _Memberships: TypeAlias = Sequence[tuple[_Room, Sequence[str]]]
+_Positions: TypeAlias = Sequence[tuple[int, str]]
 _Names: TypeAlias = list[str]
-_Info: TypeAlias = tuple[int, int, tuple[str, ...], float | None, bytes, list[tuple[_Room, tuple[str, ...]]]]
+_Rooms: TypeAlias = list[_Room]
+_Occupancy: TypeAlias = tuple[_Names, _Names, _Rooms, _Rooms]
 
-_Identity: TypeAlias = tuple[int, tuple[str, ...], float | None, bytes]
+_Identity: TypeAlias = tuple[int, tuple[str, ...], float | None, bytes, float | None]
+_Info: TypeAlias = tuple[int, _Identity, list[tuple[_Room, tuple[str, ...]]]]
 _Notice: TypeAlias = (
-    tuple[Literal["occupancy"], _Names, _Names]
+    tuple[Literal["occupancy"], _Names, _Names, _Rooms, _Rooms]
     | tuple[Literal["message"], int, str | bytes]
     | tuple[Literal["reached"], int]
+    | tuple[Literal["due"], list[int]]
     | tuple[Literal["closed"], int, int, _Identity]
 )
-_Notices: TypeAlias = list[_Notice]  # here, since `list` is a method below
+# Here, since `list` is a method below.
+_Notices: TypeAlias = list[_Notice]
+_PositionList: TypeAlias = list[tuple[int, str]]
 _Submission: TypeAlias = tuple[_Room, Sequence[str], bytes, str | None]
 
 class _Limits(Protocol):
@@ -53,20 +59,18 @@ class Core:
         self,
         connection: int,
         memberships: _Memberships,
-        tenant: int,
-        keys: Sequence[str],
-        expires_at: float | None,
-        label: bytes,
-    ) -> tuple[_Names, _Names]: ...
-    def move(self, connection: int, memberships: _Memberships) -> tuple[_Names, _Names]: ...
-    def set_identity(
-        self, connection: int, tenant: int, keys: Sequence[str], expires_at: float | None, label: bytes
-    ) -> None: ...
-    def leave(self, connection: int) -> tuple[_Names, _Names]: ...
+        identity: _Identity,
+        positions: _Positions,
+    ) -> _Occupancy: ...
+    def move(self, connection: int, memberships: _Memberships, positions: _Positions) -> _Occupancy: ...
+    def set_identity(self, connection: int, identity: _Identity) -> None: ...
+    def leave(self, connection: int) -> _Occupancy: ...
     def submit_many(self, items: Sequence[_Submission]) -> list[int | None]: ...
+    def announce(self, room: _Room, text: str, position: str) -> int | None: ...
     def recipients(self, ticket: int) -> list[int]: ...
     def still_entitled(self, ticket: int, connection: int) -> bool: ...
-    def finish(self, ticket: int) -> None: ...
+    def finish(self, ticket: int, passed: bool) -> None: ...
+    def positions(self, connection: int) -> _PositionList: ...
     def info(self, connection: int) -> _Info: ...
     def count(self, tenant: int, key: str) -> int: ...
     def find(self, tenant: int, key: str) -> list[int]: ...
@@ -76,13 +80,11 @@ class Core:
         self,
         connection: int,
         memberships: _Memberships,
-        tenant: int,
-        keys: Sequence[str],
-        expires_at: float | None,
-        label: bytes,
+        identity: _Identity,
         fd: int,
         early: bytes,
         first: str | None,
+        positions: _Positions,
     ) -> None: ...
     def refuse(self, fd: int, code: int, reason: str) -> None: ...
     def send(self, connection: int, text: str) -> bool | None: ...

@@ -19,8 +19,11 @@ from gateway.auth.verified_tokens import VerifiedTokens
 from gateway.broker.base import Broker
 from gateway.broker.embedded import EmbeddedServer
 from gateway.broker.redis import create_broker
+from gateway.broker.redis_commands import RedisCommands
+from gateway.broker.redis_history import RedisHistory
+from gateway.broker.redis_source import RedisSource
 from gateway.broker.url import redact_url
-from gateway.endpoints.edge import Edge
+from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
 from gateway.endpoints.metrics import metrics_router
@@ -34,6 +37,10 @@ from gateway.hub.manager import ConnectionManager
 from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
+from gateway.ingest.live_interest import LiveInterest
+from gateway.ingest.live_subscriber import LiveSubscriber
+from gateway.ingest.relay_base import RelayNumbers
+from gateway.ingest.stream_consumer import StreamConsumer
 from gateway.ingest.subscriber import RedisSubscriber
 from gateway.protocol.audiences import PATTERNS
 from gateway.protocol.routing import RoutingTable
@@ -64,7 +71,7 @@ class _Running:
     """What exists from start to stop."""
 
     edge: Edge
-    subscriber: RedisSubscriber
+    ways_in: tuple[RedisSubscriber, LiveSubscriber, StreamConsumer]
     draining: asyncio.Task[None] | None = None
 
 
@@ -166,7 +173,7 @@ class Gateway:
 
     async def _drain(self, running: _Running) -> None:
         _log.info("draining", connections=running.edge.fanout.stats().connections)
-        await running.subscriber.stop(STOP_SECONDS)
+        await asyncio.gather(*(way_in.stop(STOP_SECONDS) for way_in in running.ways_in))
         await running.edge.fanout.stop(self.settings.drain_seconds)
 
     # --- start ---------------------------------------------------------------------------------------------------
@@ -177,8 +184,16 @@ class Gateway:
             _log.warning(sentence)
 
         url = settings.redis_url or await self._start_embedded(stack)
-        broker = create_broker(url, breaker=self._breaker("commands"))
+        breaker = self._breaker("commands")
+        broker = create_broker(url, breaker=breaker)
         stack.push_async_callback(broker.close)
+        # One breaker, since it is one server that both ask for a moment's answer.
+        reading = RedisCommands(url, breaker)
+        stack.push_async_callback(reading.close)
+        # The relay's waits for events, and must be one connection: see decision 11.
+        relay_breaker = self._breaker("relay")
+        relaying = RedisCommands(url, relay_breaker, max_connections=1)
+        stack.push_async_callback(relaying.close)
 
         limits = FanoutLimits(
             max_broadcasts=settings.broadcast_queue,
@@ -197,6 +212,7 @@ class Gateway:
         )
         metrics.bind_core(fanout.stats)
         interest = Interest(patterns=PATTERNS if settings.pubsub == "patterns" else ())
+        rooms = LiveInterest(clock)
         sectors = CachedSectorDirectory(RedisSectorDirectory(broker), clock, metrics)
         admission = Admission(
             fanout,
@@ -214,11 +230,19 @@ class Gateway:
             ),
             sectors=sectors,
             interest=interest,
+            rooms=rooms,
             observer=metrics,
             clock=clock,
             heartbeat=settings.heartbeat_interval,
         )
         fanout.bind(manager)
+        drop_rate = EventDropRateTracker(
+            clock,
+            share=settings.drop_alert_share / 100,
+            window=settings.drop_alert_window,
+            cooldown=settings.drop_alert_every,
+            on_alert=lambda _alert: metrics.drop_alerts.inc(),
+        )
         subscriber = RedisSubscriber(
             broker,
             interest,
@@ -226,15 +250,33 @@ class Gateway:
             fanout,
             breaker=self._breaker("pubsub"),
             jitter=DecorrelatedJitter(),
-            drop_rate=EventDropRateTracker(
-                clock,
-                share=settings.drop_alert_share / 100,
-                window=settings.drop_alert_window,
-                cooldown=settings.drop_alert_every,
-                on_alert=lambda _alert: metrics.drop_alerts.inc(),
-            ),
+            drop_rate=drop_rate,
             observer=metrics.ingest,
             clock=clock,
+        )
+        live = LiveSubscriber(
+            broker,
+            self._history(reading),
+            rooms,
+            fanout,
+            breaker=self._breaker("live"),
+            jitter=DecorrelatedJitter(),
+            drop_rate=drop_rate,
+            observer=metrics.live,
+            clock=clock,
+        )
+        relay = StreamConsumer(
+            RedisSource(relaying, lease_seconds=settings.relay_lease),
+            self._history(relaying),
+            self.routing,
+            node=manager.node,
+            breaker=relay_breaker,
+            jitter=DecorrelatedJitter(),
+            observer=metrics.critical,
+            clock=clock,
+            numbers=RelayNumbers(
+                lease=settings.relay_lease, history_events=settings.history_events, tries=settings.dlq_tries
+            ),
         )
         metrics.redis_up.set_function(lambda: float(subscriber.live))
 
@@ -249,15 +291,21 @@ class Gateway:
             broker=broker,
             operator_key=settings.operator_key.get_secret_value() if settings.operator_key else None,
             development=_development(settings),
-            subscribed=lambda: subscriber.live,
+            ways_in=WaysIn(
+                pubsub=lambda: subscriber.live,
+                live=lambda: live.live,
+                relay=lambda: relay.active,
+                lost_at_source=lambda: relay.lost_at_source,
+            ),
         )
-        self._running = _Running(edge, subscriber)
+        self._running = _Running(edge, (subscriber, live, relay))
         stack.push_async_callback(manager.stop)
         stack.push_async_callback(self.drain)
-        # The seed's order: workers, subscriber, heartbeat. Whoever passes events on is there before events come.
+        # The seed's order: workers, subscriber, stream consumer. Whoever passes events on is there before events come.
         await fanout.start()
-        await subscriber.start()
-        await self._greet(broker, subscriber, url)
+        for way_in in self._running.ways_in:
+            await way_in.start()
+        await self._greet(broker, subscriber, live, url)
 
     async def _start_embedded(self, stack: AsyncExitStack) -> str:
         server = EmbeddedServer()
@@ -265,13 +313,14 @@ class Gateway:
         stack.push_async_callback(server.stop)
         return url
 
-    async def _greet(self, broker: Broker, subscriber: RedisSubscriber, url: str) -> None:
+    async def _greet(self, broker: Broker, subscriber: RedisSubscriber, live: LiveSubscriber, url: str) -> None:
         """Wait a moment for Redis, look at what it is, and log what is switched on."""
         settings = self.settings
         redis = redact_url(url) if settings.redis_url else "embedded"
         try:
             async with asyncio.timeout(START_SECONDS):
                 await subscriber.wait_live()
+                await live.wait_live()
                 info = await broker.info()
         except (BrokerError, TimeoutError):
             info = {}
@@ -303,6 +352,15 @@ class Gateway:
             else "loopback"
             if settings.environment == "development"
             else "closed",
+        )
+
+    def _history(self, commands: RedisCommands) -> RedisHistory:
+        settings = self.settings
+        return RedisHistory(
+            commands,
+            events=settings.history_events,
+            history_seconds=settings.history_ttl,
+            head_seconds=settings.head_ttl,
         )
 
     def _breaker(self, duty: str) -> CircuitBreaker:

@@ -55,6 +55,10 @@ class CircuitOpenError(BrokerError):
     """Redis failed so often lately that it is not asked at the moment."""
 
 
+class LeaseLostError(GatewayError):
+    """Another node is the relay by now; this one stands by."""
+
+
 class EmbeddedServerError(GatewayError):
     """The embedded server could not be started, or is not there."""
 

@@ -12,6 +12,7 @@ from gateway.errors import ConnectionGoneError
 from gateway.fanout.asgi import LINGER_SECONDS
 from gateway.fanout.base import ConnectionIdentity, Membership
 from gateway.fanout.broadcaster import SLICE
+from gateway.fanout.check_schedule import first_check
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.types import ConnectionId
 from tests.support.fanout_rig import ADMIN, KINDS, KITCHEN, ROOM, WAITERS, Rig, running
@@ -48,6 +49,19 @@ async def test_a_move_takes_effect_in_the_middle_of_a_job(rig: Rig) -> None:
     assert all(client.socket.numbers == [1] for client in [*reached, *kept])
     assert all(client.socket.numbers == [] for client in [*lost, *gone])
     assert rig.observer.reached == [len(reached) + len(kept)]
+
+
+async def test_a_check_that_is_near_is_not_slept_over(rig: Rig) -> None:
+    await settle()
+    rig.connect(KITCHEN)
+    await settle()
+    assert not rig.fanout._timekeeper._sooner.is_set()
+    client = rig.connect(KITCHEN, check_every=1.0)
+    assert rig.fanout._timekeeper._sooner.is_set()
+    assert rig.fanout._owner.seconds_to_next() == pytest.approx(first_check(client.id, 1.0))
+    await settle()
+    rig.fanout.set_identity(client.id, ConnectionIdentity(1, check_every=0.5))
+    assert rig.fanout._timekeeper._sooner.is_set()
 
 
 def waiting(rig: Rig, connection: ConnectionId) -> bool:

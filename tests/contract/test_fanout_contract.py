@@ -21,7 +21,7 @@ from gateway.fanout.base import (
 from gateway.fanout.broadcaster import SLICE
 from gateway.fanout.message import ENTRY_OVERHEAD
 from gateway.types import ConnectionId, Room
-from tests.support.fanout_rig import ADMIN, KINDS, KITCHEN, ROOM, WAITERS, Kind, Rig, event, running
+from tests.support.fanout_rig import ADMIN, KINDS, KITCHEN, ROOM, WAITERS, Client, Kind, Rig, event, running
 from tests.support.settle import settle, turns
 
 OTHER_ROOM = Room(1, 6)
@@ -39,8 +39,8 @@ async def rig(kind: Kind) -> AsyncIterator[Rig]:
         yield rig
 
 
-def pong() -> str:
-    return '{"type":"pong","positions":{}}'
+def pong(positions: str = "") -> str:
+    return f'{{"type":"pong","positions":{{{positions}}}}}'
 
 
 # --- who gets what ---------------------------------------------------------------------------------------------
@@ -163,6 +163,235 @@ async def test_the_welcome_comes_first_and_knows_its_connection(rig: Rig) -> Non
     await settle()
     assert client.socket.events[0] == {"type": "welcome", "id": client.id}
     assert client.socket.numbers == [1]
+
+
+# --- positions -------------------------------------------------------------------------------------------------
+
+
+async def positions_of(client: Client) -> dict[str, str]:
+    """What the answer to a heartbeat says now."""
+    client.socket.say("ping")
+    await settle()
+    answer = client.socket.events[-1]
+    assert answer["type"] == "pong"
+    return answer["positions"]  # type: ignore[no-any-return]
+
+
+async def test_a_pong_shows_how_far_the_critical_events_of_its_rooms_have_come(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    rig.submit(1, KITCHEN, position="1-0/0000000a")
+    rig.submit(2, KITCHEN)
+    await settle()
+    client.socket.say("ping")
+    await settle()
+    assert client.socket.texts[2:] == [pong('"5":"1-0/0000000a"')]
+
+
+async def test_an_event_that_is_not_for_a_member_moves_its_position_too(rig: Rig) -> None:
+    admin = rig.connect(ADMIN)
+    rig.submit(1, KITCHEN, position="1-0/0000000a")
+    rig.submit(2, "branch:5:nobody", position="2-0/0000000b")
+    await settle()
+    assert await positions_of(admin) == {"5": "2-0/0000000b"}
+    assert admin.socket.numbers == []
+
+
+async def test_positions_are_those_of_the_connections_own_rooms(rig: Rig) -> None:
+    both = rig.connect(memberships=[Membership(OTHER_ROOM, (KITCHEN,)), Membership(ROOM, (KITCHEN,))])
+    one, theirs = rig.connect(KITCHEN), rig.connect(KITCHEN, room=OTHER_TENANT)
+    rig.submit(1, KITCHEN, position="1-0/0000000a")
+    rig.submit(2, KITCHEN, room=OTHER_ROOM, position="2-0/0000000b")
+    await settle()
+    both.socket.say("ping")
+    assert await positions_of(one) == {"5": "1-0/0000000a"}
+    assert await positions_of(theirs) == {}
+    assert both.socket.texts[2:] == [pong('"6":"2-0/0000000b","5":"1-0/0000000a"')]
+
+
+async def test_a_newcomer_stands_where_its_room_is(rig: Rig) -> None:
+    first = rig.connect(KITCHEN, positions={5: "7-0/0000000a", 6: "1-0/0000000b"})
+    await settle()
+    assert await positions_of(first) == {"5": "7-0/0000000a"}
+    second = rig.connect(KITCHEN)
+    assert await positions_of(second) == {"5": "7-0/0000000a"}
+    rig.submit(1, ADMIN, position="8-0/0000000c")
+    await settle()
+    assert await positions_of(first) == await positions_of(second) == {"5": "8-0/0000000c"}
+
+
+async def test_a_room_that_never_had_an_event_has_a_position_too(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, positions={5: "0-0"})
+    assert await positions_of(client) == {"5": "0-0"}
+
+
+async def test_a_newcomers_position_does_not_overtake_what_others_wait_for(rig: Rig) -> None:
+    waiting = rig.connect(KITCHEN)
+    await settle()
+    rig.submit(1, KITCHEN, position="1-0/0000000a")
+    newcomer = rig.connect(KITCHEN, positions={5: "1-0/0000000a"})
+    waiting.socket.say("ping")
+    await settle()
+    said = [got.get("n") or got["positions"] for got in waiting.socket.events]
+    assert said in ([{}, 1], [1, {}], [1, {"5": "1-0/0000000a"}])
+    assert await positions_of(waiting) == await positions_of(newcomer) == {"5": "1-0/0000000a"}
+    assert newcomer.socket.numbers == []
+
+
+async def test_what_was_under_way_before_the_room_emptied_takes_nobodys_position_back(rig: Rig) -> None:
+    gone = rig.connect(KITCHEN)
+    await settle()
+    rig.submit(1, KITCHEN, position="1-0/0000000a")
+    rig.fanout.close(gone.id, 1000)
+    newcomer = rig.connect(KITCHEN, positions={5: "2-0/0000000b"})
+    await settle()
+    assert await positions_of(newcomer) == {"5": "2-0/0000000b"}
+
+
+async def test_an_empty_room_forgets_its_position(rig: Rig) -> None:
+    one = rig.connect(KITCHEN, positions={5: "1-0/0000000a"})
+    rig.submit(1, KITCHEN, position="2-0/0000000b")
+    rig.fanout.close(one.id, 1000)
+    await settle()
+    two = rig.connect(KITCHEN)
+    assert await positions_of(two) == {}
+
+
+async def test_a_room_without_a_position_takes_a_newcomers_when_nothing_is_under_way(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    await settle()
+    rig.connect(ADMIN, positions={5: "1-0/0000000a"})
+    assert await positions_of(client) == {"5": "1-0/0000000a"}
+    rig.connect(ADMIN, positions={5: "0-0"})
+    assert await positions_of(client) == {"5": "1-0/0000000a"}
+
+
+async def test_who_moves_into_a_room_stands_where_it_is(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, positions={5: "1-0/0000000a"})
+    where = [Membership(ROOM, (KITCHEN,)), Membership(OTHER_ROOM, (KITCHEN,))]
+    rig.fanout.move(client.id, where, {5: "3-0/0000000c", 6: "2-0/0000000b"})
+    assert await positions_of(client) == {"5": "1-0/0000000a", "6": "2-0/0000000b"}
+    with pytest.raises(ValueError, match="position is malformed"):
+        rig.fanout.move(client.id, where[:1], {6: "?"})
+    assert rig.fanout.info(client.id).memberships == tuple(where)
+
+
+@pytest.mark.parametrize("position", ["", "1-0", '1-0/"', "1-0/a/b", "1 0/a", "1-0/\u00e9"])
+async def test_a_malformed_position_is_refused_and_nobody_attached(rig: Rig, position: str) -> None:
+    with pytest.raises(ValueError, match="position is malformed; expected 0-0 or"):
+        rig.connect(KITCHEN, positions={5: position})
+    assert rig.fanout.stats().connections == 0
+
+
+async def test_a_heartbeat_that_python_answers_shows_the_same(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, positions={5: "1-0/0000000a"})
+    client.socket.say('{"type":"ping","since":1}')
+    await settle()
+    assert client.socket.texts == [pong('"5":"1-0/0000000a"')]
+
+
+# --- announcements ---------------------------------------------------------------------------------------------
+
+
+GAP = '{"type":"gap","branch":5,"critical":true}'
+
+
+async def test_an_announcement_reaches_every_member_of_the_room_once_and_nobody_else(rig: Rig) -> None:
+    here = [rig.connect(KITCHEN), rig.connect(ADMIN, WAITERS), rig.connect("branch:5:unheard-of")]
+    elsewhere, theirs = rig.connect(KITCHEN, room=OTHER_ROOM), rig.connect(KITCHEN, room=OTHER_TENANT)
+    assert rig.fanout.announce(ROOM, GAP, "9-0/0000000a")
+    await settle()
+    assert [client.socket.texts for client in here] == [[GAP]] * 3
+    assert elsewhere.socket.texts == theirs.socket.texts == []
+    assert [await positions_of(client) for client in here] == [{"5": "9-0/0000000a"}] * 3
+    assert rig.fanout.stats().broadcasts_in_flight == 0
+
+
+async def test_an_announcement_stands_between_what_was_submitted_before_and_after(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, ADMIN)
+    rig.submit(1, KITCHEN)
+    rig.submit(2, KITCHEN, ADMIN)
+    rig.fanout.announce(ROOM, GAP, "0-0")
+    rig.submit(3, KITCHEN, position="3-0/0000000c")
+    late = rig.connect(KITCHEN)
+    rig.submit(4, KITCHEN, ADMIN)
+    await settle()
+    assert [got.get("n", got["type"]) for got in client.socket.events] == [1, 2, "gap", 3, 4]
+    assert late.socket.numbers == [4]
+    assert len(late.socket.texts) == 1
+    assert await positions_of(client) == {"5": "3-0/0000000c"}
+
+
+async def test_a_move_inside_the_room_takes_no_announcement_with_it(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    rig.fanout.announce(ROOM, GAP, "1-0/0000000a")
+    rig.fanout.move(client.id, [Membership(ROOM, (ADMIN,))])
+    rig.fanout.move(client.id, [Membership(ROOM, (WAITERS,))])
+    await settle()
+    assert client.socket.texts == [GAP]
+
+
+async def test_who_left_the_room_and_came_back_gets_no_announcement_from_before(rig: Rig) -> None:
+    client = rig.connect(KITCHEN)
+    rig.fanout.move(client.id, [Membership(ROOM, (ADMIN,))])
+    rig.fanout.announce(ROOM, GAP, "1-0/0000000a")
+    rig.fanout.move(client.id, [Membership(OTHER_ROOM, (KITCHEN,))])
+    rig.fanout.move(client.id, [Membership(ROOM, (KITCHEN,))])
+    await settle()
+    assert client.socket.texts == []
+
+
+async def test_an_announcement_without_a_permit_changes_nothing(kind: Kind) -> None:
+    async with running(kind, FanoutLimits(max_room_broadcasts=1)) as rig:
+        client = rig.connect(KITCHEN, positions={5: "1-0/0000000a"})
+        assert rig.submit(1)
+        assert not rig.fanout.announce(ROOM, GAP, "2-0/0000000b")
+        await settle()
+        assert client.socket.numbers == [1]
+        assert await positions_of(client) == {"5": "1-0/0000000a"}
+        assert rig.fanout.announce(ROOM, GAP, "2-0/0000000b")
+        assert not rig.submit(2), "it holds the room's permit"
+        await settle()
+        assert client.socket.texts[2:] == [GAP]
+
+
+async def test_an_announcement_to_an_empty_room_is_accepted_and_holds_nothing(rig: Rig) -> None:
+    assert rig.fanout.announce(ROOM, GAP, "1-0/0000000a")
+    assert rig.fanout.stats().broadcasts_in_flight == 0
+    client = rig.connect(KITCHEN)
+    assert await positions_of(client) == {}
+
+
+async def test_an_announcement_is_not_dropped_for_a_slow_client(kind: Kind) -> None:
+    async with running(kind, room_for(5)) as rig:
+        client = rig.connect(KITCHEN)
+        client.socket.stall()
+        rig.submit(0, padding=PADDING)
+        await settle()
+        rig.fanout.announce(ROOM, GAP, "1-0/0000000a")
+        for n in range(1, 9):
+            rig.submit(n, padding=PADDING)
+            await settle()
+        client.socket.resume()
+        await settle()
+        assert client.socket.texts.count(GAP) == 1
+        assert rig.dropped > 0
+
+
+async def test_a_malformed_announcement_is_refused(rig: Rig) -> None:
+    rig.connect(KITCHEN)
+    with pytest.raises(ValueError, match="position is malformed; expected 0-0 or"):
+        rig.fanout.announce(ROOM, GAP, "1")
+    with pytest.raises(ValueError, match="out of range"):
+        rig.fanout.announce(Room(1, 0), GAP, "0-0")
+    with pytest.raises(ValueError, match="surrogates"):
+        rig.fanout.announce(ROOM, "\ud800", "0-0")
+    assert rig.fanout.stats().broadcasts_in_flight == 0
+
+
+async def test_nothing_is_announced_after_stop(rig: Rig) -> None:
+    rig.connect(KITCHEN)
+    await rig.stop(1.0)
+    assert not rig.fanout.announce(ROOM, GAP, "0-0")
 
 
 # --- permits ---------------------------------------------------------------------------------------------------
@@ -386,6 +615,36 @@ async def test_a_client_that_leaves_only_critical_events_waiting_is_closed_as_ov
         assert await slow.served == 1013
         assert healthy.socket.numbers == list(range(9))
         assert healthy.socket.close_code is None
+
+
+async def test_events_that_a_close_throws_away_are_counted(kind: Kind) -> None:
+    async with running(kind, room_for(5)) as rig:
+        client = rig.connect(KITCHEN)
+        client.socket.stall()
+        for n in range(4):
+            rig.submit(n, padding=PADDING)
+            await settle()
+        for n in range(4, 8):
+            rig.submit(n, position=f"{n}-1/00000000", padding=2 * PADDING)
+            await settle()
+        client.socket.resume()
+        await settle()
+        assert client.socket.close_code == 1013
+        assert rig.dropped == 4 - len(client.socket.numbers)
+
+
+async def test_events_that_the_nodes_budget_throws_away_are_counted(kind: Kind) -> None:
+    async with running(kind, FanoutLimits(node_outbox_bytes=20_000)) as rig:
+        client = rig.connect(KITCHEN)
+        client.socket.stall()
+        for n in range(5):
+            rig.submit(n, position="2-1/00000000" if n == 2 else None, padding=4_000)
+            await settle()
+        assert rig.fanout.stats().connections == 0
+        client.socket.resume()
+        await settle()
+        assert client.socket.close_code == 1013
+        assert rig.dropped == 4 - len(client.socket.numbers)
 
 
 async def test_a_writer_that_is_stuck_is_cut_off_after_a_bounded_time(kind: Kind) -> None:
@@ -623,6 +882,98 @@ async def test_an_expiry_that_is_near_is_not_slept_over(rig: Rig) -> None:
     assert client.socket.close_code == 4001
 
 
+# --- checks ----------------------------------------------------------------------------------------------------
+
+
+async def keep_alive(rig: Rig, seconds: float, *clients: Client) -> None:
+    """Let time pass, in which clients say that they are there."""
+    for client in clients:
+        client.socket.say("ping")
+    await settle()
+    rig.advance(seconds)
+    await settle()
+
+
+async def test_checks_come_first_after_half_a_period_to_a_whole_and_then_every_period(rig: Rig) -> None:
+    client, other = rig.connect(KITCHEN, check_every=40.0), rig.connect(KITCHEN)
+    await keep_alive(rig, 19.999, client, other)
+    assert rig.listener.due == []
+    waited = 19.999
+    while not rig.listener.due:
+        await keep_alive(rig, 0.25, client, other)
+        waited += 0.25
+    assert rig.listener.due == [client.id]
+    assert waited <= 40.25
+    await keep_alive(rig, 39.5, client, other)
+    assert rig.listener.due == [client.id]
+    await keep_alive(rig, 0.5, client, other)
+    assert rig.listener.due == [client.id] * 2
+    assert rig.listener.closed == []
+
+
+async def test_those_who_came_together_are_checked_at_different_times_and_told_together(rig: Rig) -> None:
+    clients = [rig.connect(KITCHEN, check_every=10.0) for _ in range(64)]
+    rig.advance(4.999)
+    await settle()
+    assert rig.listener.due == []
+    found = []
+    for _ in range(10):
+        rig.advance(0.5)
+        await settle()
+        found.append(len(rig.listener.due) - sum(found))
+    rig.advance(0.001)
+    await settle()
+    assert sorted(rig.listener.due) == [client.id for client in clients]
+    assert all(3 <= count <= 10 for count in found), found
+    assert len(rig.listener.notices) <= 11 * max(1, rig.kind.reactors), "one notice for each look of an owner"
+
+
+async def test_another_identity_begins_the_checks_anew(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, check_every=20.0)
+    rig.advance(9.9)
+    rig.fanout.set_identity(client.id, ConnectionIdentity(1, check_every=30.0))
+    rig.advance(14.9)
+    await settle()
+    assert rig.listener.due == []
+    rig.advance(15.1)
+    await settle()
+    assert rig.listener.due == [client.id]
+    rig.fanout.set_identity(client.id, ConnectionIdentity(1))
+    await keep_alive(rig, 50.0, client)
+    await keep_alive(rig, 50.0, client)
+    assert rig.listener.due == [client.id]
+    assert rig.fanout.info(client.id).identity.check_every is None
+
+
+async def test_nobody_is_checked_who_is_leaving(rig: Rig) -> None:
+    gone = rig.connect(KITCHEN, check_every=1.0)
+    expired = rig.connect(KITCHEN, check_every=1.0, expires_at=rig.clock.time() + 1.0)
+    rig.fanout.close(gone.id, 1000)
+    rig.advance(1.0)
+    await settle()
+    assert rig.listener.due == []
+    assert expired.socket.close_code == 4001
+
+
+@pytest.mark.parametrize("period", [0.0, -1.0, float("nan")])
+async def test_a_period_that_is_none_is_refused(rig: Rig, period: float) -> None:
+    with pytest.raises(ValueError, match="check_every is not a positive number"):
+        rig.connect(KITCHEN, check_every=period)
+    assert rig.fanout.stats().connections == 0
+    client = rig.connect(KITCHEN)
+    with pytest.raises(ValueError, match="check_every is not a positive number"):
+        rig.fanout.set_identity(client.id, ConnectionIdentity(1, check_every=period))
+
+
+async def test_a_period_is_given_back_with_the_identity(rig: Rig) -> None:
+    client = rig.connect(KITCHEN, check_every=12.5)
+    assert rig.fanout.info(client.id).identity.check_every == 12.5
+    client.socket.hang_up()
+    await settle()
+    [closed] = rig.listener.notices
+    assert closed.identity.check_every == 12.5  # type: ignore[union-attr]
+
+
 # --- closing ---------------------------------------------------------------------------------------------------
 
 
@@ -692,7 +1043,7 @@ async def test_occupancy_is_told_in_order_and_never_from_inside_a_call(rig: Rig)
     two = rig.connect(KITCHEN, ADMIN)
     assert rig.listener.occupancies == []
     await turns(1)
-    assert rig.listener.occupancies == [Occupancy((KITCHEN,)), Occupancy((ADMIN,))]
+    assert rig.listener.occupancies == [Occupancy((KITCHEN,), rooms_occupied=(ROOM,)), Occupancy((ADMIN,))]
     rig.listener.occupancies.clear()
     rig.fanout.close(one.id, 1000)
     rig.fanout.move(two.id, [Membership(ROOM, (WAITERS,))])
@@ -700,6 +1051,33 @@ async def test_occupancy_is_told_in_order_and_never_from_inside_a_call(rig: Rig)
     await settle()
     assert [sorted(changed.occupied) for changed in rig.listener.occupancies] == [[WAITERS]]
     assert [sorted(changed.vacated) for changed in rig.listener.occupancies] == [[ADMIN, KITCHEN]]
+
+
+async def test_the_first_and_the_last_of_a_room_are_told_with_their_audiences(rig: Rig) -> None:
+    one, two = rig.connect(KITCHEN), rig.connect(ADMIN)
+    await settle()
+    rig.listener.occupancies.clear()
+    rig.fanout.move(one.id, [Membership(OTHER_ROOM, (KITCHEN,))])
+    await settle()
+    assert rig.listener.occupancies == [Occupancy((KITCHEN,), (KITCHEN,), (OTHER_ROOM,), ())]
+    rig.listener.occupancies.clear()
+    rig.fanout.move(two.id, [Membership(ROOM, (WAITERS,)), Membership(OTHER_ROOM, (WAITERS,))])
+    two.socket.hang_up()
+    await settle()
+    rig.fanout.close(one.id, 1000)
+    await settle()
+    rooms = [(changed.rooms_occupied, changed.rooms_vacated) for changed in rig.listener.occupancies]
+    assert rooms == [((), ()), ((), (ROOM,)), ((), (OTHER_ROOM,))]
+
+
+async def test_the_same_branch_of_two_tenants_is_two_rooms(rig: Rig) -> None:
+    rig.connect(KITCHEN)
+    theirs = rig.connect(KITCHEN, room=OTHER_TENANT)
+    await settle()
+    assert [changed.rooms_occupied for changed in rig.listener.occupancies] == [(ROOM,), (OTHER_TENANT,)]
+    rig.fanout.close(theirs.id, 1000)
+    await settle()
+    assert rig.listener.occupancies[2:] == [Occupancy((), (KITCHEN,), (), (OTHER_TENANT,))]
 
 
 async def test_notices_of_one_turn_come_in_one_call(rig: Rig) -> None:

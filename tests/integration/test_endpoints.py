@@ -42,7 +42,7 @@ async def test_a_client_is_welcomed_and_gets_its_event_byte_for_byte(
     payload = json.dumps(event(kind, **ids, note="ñandú  \U0001f35c"), indent=1, ensure_ascii=False)
     async with welcomed(gateway.ws, path, token) as peer:
         assert peer.welcome["heartbeat"] == 30
-        assert peer.welcome["positions"] == {}
+        assert peer.welcome["positions"] == {"5": "0-0"}
         assert "resumed" not in peer.welcome
         assert await producer.publish(channel, payload.encode()) == 1
         assert await peer.text() == payload
@@ -182,7 +182,7 @@ async def waiter(gateway: RunningGateway) -> AsyncIterator[Any]:
 @pytest.mark.parametrize("ping", ["ping", '{"type":"ping"}', '{ "type" : "ping", "at": 12345678901234567890 }'])
 async def test_a_ping_is_answered_with_a_pong(ping: str, waiter: Any) -> None:
     await waiter.send(ping)
-    assert await waiter.json() == {"type": "pong", "positions": {}}
+    assert await waiter.json() == {"type": "pong", "positions": {"5": "0-0"}}
 
 
 @pytest.mark.parametrize(

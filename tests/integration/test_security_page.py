@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
+from gateway.client import AsyncPublisher
 from tests.support.clients import welcomed
 from tests.support.gateway import run_gateway
 from tests.support.tokens import staff_token
@@ -35,7 +36,7 @@ async def apply_acl(server: ValkeyServer) -> None:
 
 
 @pytest.mark.parametrize("pubsub", ["exact", "patterns"])
-async def test_a_gateway_and_a_producer_work_with_their_users(pubsub: str) -> None:
+async def test_a_gateway_and_a_producer_work_with_their_users(pubsub: str, caplog: pytest.LogCaptureFixture) -> None:
     with run_valkey() as server:
         await apply_acl(server)
         async with Redis.from_url(server.url) as admin:
@@ -49,6 +50,12 @@ async def test_a_gateway_and_a_producer_work_with_their_users(pubsub: str) -> No
                 heard = EVENT | {"sector_id": 9}
                 assert await orders.publish("sector:9:waiters", json.dumps(heard)) == 1
                 assert await peer.json() == heard
+                publisher = AsyncPublisher.from_url(as_user(server, "orders"))
+                entry_id = await publisher.emit(heard, key="order-1")
+                assert await publisher.emit(heard, key="order-1") == entry_id
+                await publisher.close()
+                assert (await peer.json())["event_id"] == entry_id
+        assert "NOPERM" not in caplog.text, "nothing that a gateway does is refused to it"
 
 
 async def test_a_producer_can_do_nothing_else() -> None:
@@ -60,6 +67,8 @@ async def test_a_producer_can_do_nothing_else() -> None:
                 ("SET", "{tenant:1}:revoked:all", "0"),
                 ("SUBSCRIBE", "branch:5:kitchen"),
                 ("PUBLISH", "auth:revoked", "{}"),
+                ("XREAD", "STREAMS", "events:critical", "0"),
+                ("XADD", "events:dlq", "*", "a", "b"),
                 ("CONFIG", "GET", "*"),
             ):
                 with pytest.raises(NoPermissionError):

@@ -31,6 +31,7 @@ connection_ids = st.integers(1, 9)
 audience_lists = st.lists(st.sampled_from(AUDIENCES), min_size=1, unique=True)
 branches_and_audiences = st.dictionaries(st.sampled_from(BRANCHES), audience_lists, min_size=1)
 keys = st.lists(st.sampled_from(("user:1", "user:2", "session:77")), max_size=3).map(tuple)
+positions = st.dictionaries(st.sampled_from(BRANCHES), st.sampled_from(("0-0", "1-0/given")))
 events = st.tuples(
     st.builds(Room, tenants, st.sampled_from(BRANCHES)),
     st.lists(st.sampled_from((*AUDIENCES, "nobody")), max_size=4).map(tuple),
@@ -41,7 +42,7 @@ events = st.tuples(
 class Stay(NamedTuple):
     connection: int
     room: Room
-    audience: str
+    audience: str | None  # None for the stay in the room itself
 
 
 class Ticket(NamedTuple):
@@ -78,24 +79,31 @@ class CoreMachine(RuleBasedStateMachine):
 
     # --- connections ---
 
-    @rule(connection=connection_ids, tenant=tenants, rooms=branches_and_audiences, keys=keys)
-    def attach(self, connection: int, tenant: int, rooms: dict[int, list[str]], keys: tuple[str, ...]) -> None:
+    @rule(connection=connection_ids, tenant=tenants, rooms=branches_and_audiences, keys=keys, positions=positions)
+    def attach(
+        self,
+        connection: int,
+        tenant: int,
+        rooms: dict[int, list[str]],
+        keys: tuple[str, ...],
+        positions: dict[int, str],
+    ) -> None:
         identity = ConnectionIdentity(tenant, keys, label=f"{tenant}/{connection}".encode())
         memberships = in_tenant(tenant, rooms)
         if connection in self.infos:
             self.every_core_raises(ValueError, lambda core: core.attach(connection, memberships, identity))
             return
-        occupancy = self.same(lambda core: core.attach(connection, memberships, identity))
+        occupancy = self.same(lambda core: core.attach(connection, memberships, identity, positions))
         self.infos[connection] = ConnectionInfo(connection, identity, ())
         assert occupancy == self.replace(connection, memberships)
 
-    @rule(connection=connection_ids, rooms=branches_and_audiences)
-    def move(self, connection: int, rooms: dict[int, list[str]]) -> None:
+    @rule(connection=connection_ids, rooms=branches_and_audiences, positions=positions)
+    def move(self, connection: int, rooms: dict[int, list[str]], positions: dict[int, str]) -> None:
         if connection not in self.infos:
             self.every_core_raises(KeyError, lambda core: core.move(connection, in_tenant(1, rooms)))
             return
         memberships = in_tenant(self.infos[connection].identity.tenant, rooms)
-        occupancy = self.same(lambda core: core.move(connection, memberships))
+        occupancy = self.same(lambda core: core.move(connection, memberships, positions))
         assert occupancy == self.replace(connection, memberships)
 
     @rule(connection=connection_ids, rooms=branches_and_audiences)
@@ -123,7 +131,8 @@ class CoreMachine(RuleBasedStateMachine):
     def replace(self, connection: int, memberships: tuple[Membership, ...]) -> Occupancy:
         """Change the model's stays; what the cores must say of it."""
         before = {(stay.room, stay.audience) for stay in self.stays}
-        wanted = [Stay(connection, room, name) for room, names in memberships for name in names]
+        rooms_before = {stay.room for stay in self.stays}
+        wanted = [Stay(connection, room, name) for room, names in memberships for name in (None, *names)]
         old = self.infos[connection].memberships if connection in self.infos else ()
         self.stays = {
             stay: token for stay, token in self.stays.items() if stay.connection != connection or stay in wanted
@@ -131,11 +140,18 @@ class CoreMachine(RuleBasedStateMachine):
         for stay in wanted:
             self.stays.setdefault(stay, object())
         after = {(stay.room, stay.audience) for stay in self.stays}
+        rooms_after = {stay.room for stay in self.stays}
         if connection in self.infos:
             self.infos[connection] = ConnectionInfo(connection, self.infos[connection].identity, memberships)
         return Occupancy(
-            tuple(stay.audience for stay in wanted if (stay.room, stay.audience) in after - before),
+            tuple(
+                stay.audience
+                for stay in wanted
+                if stay.audience is not None and (stay.room, stay.audience) in after - before
+            ),
             tuple(name for room, names in old for name in names if (room, name) in before - after),
+            tuple(room for room, _ in memberships if room in rooms_after - rooms_before),
+            tuple(room for room, _ in old if room in rooms_before - rooms_after),
         )
 
     # --- events ---
@@ -166,6 +182,25 @@ class CoreMachine(RuleBasedStateMachine):
             self.submitted += answer is not None
         return tuple(given)
 
+    @rule(target=tickets, tenant=tenants, branch=st.sampled_from(BRANCHES), text=st.text(max_size=20))
+    def announce(self, tenant: int, branch: int, text: str) -> object:
+        room = Room(tenant, branch)
+        members = {stay: token for stay, token in self.stays.items() if stay.room == room and stay.audience is None}
+        answer = self.same(lambda core: core.announce(room, text, f"{self.last_ticket + 1}-0/announced"))
+        size = len(text.encode())
+        self.refused += answer is None
+        self.submitted += answer is not None
+        if not members:
+            assert answer == 0
+        elif self.is_full(room, size):
+            assert answer is None
+        else:
+            self.last_ticket += 1
+            assert answer == self.last_ticket
+            self.open[self.last_ticket] = Ticket(members, room, size)
+            return (self.last_ticket,)
+        return ()
+
     def is_full(self, room: Room, size: int) -> bool:
         in_flight = self.open.values()
         return (
@@ -174,10 +209,10 @@ class CoreMachine(RuleBasedStateMachine):
             or sum(ticket.room == room for ticket in in_flight) >= LIMITS.max_room_broadcasts
         )
 
-    @rule(given=consumes(tickets))
-    def finish(self, given: tuple[int, ...]) -> None:
+    @rule(given=consumes(tickets), passed=st.booleans())
+    def finish(self, given: tuple[int, ...], passed: bool) -> None:
         for number in given:
-            self.same(lambda core, number=number: core.finish(number))
+            self.same(lambda core, number=number: core.finish(number, passed=passed))
             del self.open[number]
             self.every_core_raises(KeyError, lambda core, number=number: core.finish(number))
             self.every_core_raises(KeyError, lambda core, number=number: core.recipients(number))
@@ -197,6 +232,15 @@ class CoreMachine(RuleBasedStateMachine):
                 assert entitled == (connection in expected)
             # What the model cannot get wrong together with the cores: nobody of another tenant.
             assert all(self.infos[one].identity.tenant == ticket.room.tenant for one in expected)
+
+    @invariant()
+    def positions_are_of_rooms_that_one_is_in(self) -> None:
+        for connection in range(1, 10):
+            found = self.same(lambda core, one=connection: core.positions(one))
+            there = {stay.room.branch for stay in self.stays if stay.connection == connection}
+            assert set(found) <= there
+            for position in found.values():
+                assert position in {"0-0", "1-0/given"} or int(position.split("-")[0]) not in self.open
 
     @invariant()
     def everybody_is_listed_as_given(self) -> None:

@@ -32,7 +32,7 @@ AUDIENCES = ("branch:5:kitchen", "branch:5:admin", "sector:9:waiters")
 # The same branch in two tenants, with audiences that are spelled alike.
 ROOMS = {1: (Room(1, 5), Room(1, 6)), 2: (Room(2, 5),)}
 AUDIENCE_SETS = st.lists(st.sampled_from(AUDIENCES), min_size=1, max_size=3, unique=True).map(tuple)
-LIMITS = FanoutLimits(max_broadcasts=12, max_room_broadcasts=8, workers=3)
+LIMITS = FanoutLimits(max_broadcasts=12, max_room_broadcasts=8, workers=3, message_rate=0)
 
 
 @st.composite
@@ -47,8 +47,8 @@ class Member:
 
     tenant: int
     client: Client
-    audiences: dict[Room, set[str]]
-    entitled: dict[int, set[str]] = field(default_factory=dict)  # event -> what its right rests on
+    audiences: dict[Room, set[str | None]]  # with None for the room itself
+    entitled: dict[int, set[str | None]] = field(default_factory=dict)  # event -> what its right rests on
     lost: set[int] = field(default_factory=set)  # events that must not be passed to it any more
     open: bool = True
 
@@ -62,6 +62,7 @@ class FanoutMachine(RuleBasedStateMachine):
         self.rig: Rig = self.run(self._start())
         self.members: list[Member] = []
         self.rooms: dict[int, Room] = {}  # of every accepted event
+        self.cursors: dict[Room, int] = {}  # the last accepted critical event of each room
 
     async def _start(self) -> Rig:
         rig = Rig(type(self).kind, LIMITS)
@@ -80,14 +81,14 @@ class FanoutMachine(RuleBasedStateMachine):
         found = self.rig.fanout._owner._connections.get(member.client.id)
         entries = list((found.outbox._entries or {}).values()) if found is not None else []
         writing = self.in_hand(member)
-        texts = [entry.text for entry in entries if isinstance(entry, Message)]
+        texts = [entry.text for entry in entries if isinstance(entry, Message) and '"n":' in entry.text]
         waiting = [int(text.split('"n":')[1].split(",")[0]) for text in texts]
         return [*member.client.socket.numbers, *writing, *waiting]
 
     @staticmethod
     def in_hand(member: Member) -> list[int]:
         """What a stalled `send` holds."""
-        return [got["n"] for got in member.client.socket.held]
+        return [got["n"] for got in member.client.socket.held if "n" in got]
 
     # --- rules ---
 
@@ -103,10 +104,15 @@ class FanoutMachine(RuleBasedStateMachine):
 
     def enter(self, tenant: int, where: list[Membership]) -> None:
         async def work() -> Client:
-            return self.rig.connect(room=ROOMS[tenant][0], memberships=where, keys=("user:1",))
+            where_it_is = self.cursors_of(where)
+            return self.rig.connect(room=ROOMS[tenant][0], memberships=where, keys=("user:1",), positions=where_it_is)
 
         client = self.run(work())
-        self.members.append(Member(tenant, client, {room: set(audiences) for room, audiences in where}))
+        self.members.append(Member(tenant, client, {room: {None, *audiences} for room, audiences in where}))
+
+    def cursors_of(self, where: list[Membership]) -> dict[int, str]:
+        """Up to where rooms have been submitted; a gateway says it of every room that somebody enters."""
+        return {room.branch: position(self.cursors.get(room, 0)) for room, _ in where}
 
     @rule(
         data=st.data(),
@@ -120,7 +126,7 @@ class FanoutMachine(RuleBasedStateMachine):
         for n in range(first, first + count):
             audiences = data.draw(AUDIENCE_SETS)
             room = data.draw(st.sampled_from(ROOMS[tenant]))
-            batch.append(event(n, *audiences, room=room, position=f"{n}-0/00000000" if critical else None))
+            batch.append(event(n, *audiences, room=room, position=position(n) if critical else None))
 
         async def work() -> list[bool]:
             return self.rig.fanout.submit_many(batch)
@@ -133,10 +139,27 @@ class FanoutMachine(RuleBasedStateMachine):
                 continue
             assert item.room not in refused, "accepted behind a refusal of its room"
             self.rooms[n] = item.room
+            if critical:
+                self.cursors[item.room] = n
             for member in self.members:
                 rests_on = member.audiences.get(item.room, set()) & set(item.audiences)
                 if member.open and rests_on:
                     member.entitled[n] = rests_on
+
+    @rule(data=st.data(), tenant=st.sampled_from([1, 2]))
+    def announce(self, data: st.DataObject, tenant: int) -> None:
+        room = data.draw(st.sampled_from(ROOMS[tenant]))
+        n = max(self.rooms, default=0) + 1
+
+        async def work() -> bool:
+            return self.rig.fanout.announce(room, f'{{"type":"gap","n":{n},"critical":true}}', position(n))
+
+        if self.run(work()):
+            self.rooms[n] = room
+            self.cursors[room] = n
+            for member in self.members:
+                if member.open and room in member.audiences:
+                    member.entitled[n] = {None}
 
     @precondition(lambda self: any(member.open for member in self.members))
     @rule(data=st.data())
@@ -146,16 +169,21 @@ class FanoutMachine(RuleBasedStateMachine):
 
         async def work() -> set[int]:
             passed = set(self.passed(member))
-            self.rig.fanout.move(member.client.id, where)
+            self.rig.fanout.move(member.client.id, where, self.cursors_of(where))
             return passed
 
         passed = self.run(work())
-        member.audiences = {room: set(audiences) for room, audiences in where}
+        member.audiences = {room: {None, *audiences} for room, audiences in where}
         for n in list(member.entitled):
             member.entitled[n] &= member.audiences.get(self.rooms[n], set())
             if not member.entitled[n] and n not in passed:
                 del member.entitled[n]
                 member.lost.add(n)
+
+    @precondition(lambda self: any(member.open for member in self.members))
+    @rule(data=st.data())
+    def ping(self, data: st.DataObject) -> None:
+        data.draw(st.sampled_from([member for member in self.members if member.open])).client.socket.say("ping")
 
     @precondition(lambda self: any(member.open for member in self.members))
     @rule(data=st.data(), by_peer=st.booleans())
@@ -234,6 +262,26 @@ class FanoutMachine(RuleBasedStateMachine):
             listed, _ = self.rig.fanout.list(tenant=tenant, limit=1_000)
             assert [info.connection for info in listed] == [member.client.id for member in there]
 
+    async def everybody_stands_where_the_events_are(self) -> None:
+        """All pongs that came, and one more."""
+        for member in self.members:
+            if member.open:
+                member.client.socket.say("ping")
+        await settle()
+        for member in self.members:
+            come: set[int] = set()
+            shown: dict[Room, int] = {}
+            for got in member.client.socket.events:
+                if got["type"] != "pong":
+                    come.add(got["n"])
+                    continue
+                shown = {Room(member.tenant, int(key)): int(at.split("-")[0]) for key, at in got["positions"].items()}
+                for room, at in shown.items():
+                    owed = {n for n in member.entitled if self.rooms[n] == room and n <= at}
+                    assert owed <= come, "a position counted an event that had not come"
+            if member.open:
+                assert shown == {room: self.cursors.get(room, 0) for room in member.audiences}
+
     def teardown(self) -> None:
         async def finish() -> None:
             for member in self.members:
@@ -244,6 +292,7 @@ class FanoutMachine(RuleBasedStateMachine):
                 assert set(member.client.socket.numbers) == set(member.entitled)
             assert self.rig.fanout.stats().broadcasts_in_flight == 0
             assert self.rig.outbox_bytes == 0
+            await self.everybody_stands_where_the_events_are()
             for client in self.rig.sockets:
                 if isinstance(client, NativeClient):
                     client.close()  # to be read to its end is what a reactor would wait for otherwise
@@ -267,6 +316,11 @@ class FanoutMachine(RuleBasedStateMachine):
             others.clear()
             self.run(clear())  # nothing is left but after a failure
             self.loop.close()
+
+
+def position(n: int) -> str:
+    """The position of an event, or of a room that never had one."""
+    return f"{n}-0/00000000" if n else "0-0"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])

@@ -68,6 +68,14 @@ class FakePubSubConnection:
         """Let writers wait after they have written."""
         self._flowing.clear()
 
+    def end(self, name: str) -> PubSubBatch:
+        """End a subscription that nobody asked to end, as a cluster does when a slot moves; also given back."""
+        self.written.discard(name)
+        self.effective.discard(name)
+        batch = PubSubBatch([], [], [name], 0)
+        self._ready.put_nowait(batch)
+        return batch
+
     def flow(self) -> None:
         """Let writers go on."""
         self._flowing.set()
@@ -85,6 +93,14 @@ class FakePubSubConnection:
     async def psubscribe(self, patterns: Sequence[str]) -> None:
         self.written.update(patterns)
         await self._write("psubscribe", "subscribe", patterns)
+
+    async def ssubscribe(self, channels: Sequence[str]) -> None:
+        self.written.update(channels)
+        await self._write("ssubscribe", "subscribe", channels)
+
+    async def sunsubscribe(self, channels: Sequence[str]) -> None:
+        self.written.difference_update(channels)
+        await self._write("sunsubscribe", "unsubscribe", channels)
 
     async def ping(self) -> None:
         await self._write("ping", "pong", ("",))

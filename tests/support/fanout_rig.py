@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway.fanout.base import (
     ClosedNotice,
     ConnectionIdentity,
+    DueNotice,
     FanoutCore,
     FanoutLimits,
     Membership,
@@ -66,6 +67,11 @@ class RecordingListener:
     @property
     def closed(self) -> list[tuple[ConnectionId, int]]:
         return [(notice.connection, notice.code) for notice in self.notices if isinstance(notice, ClosedNotice)]
+
+    @property
+    def due(self) -> list[ConnectionId]:
+        notices = [notice for notice in self.notices if isinstance(notice, DueNotice)]
+        return [connection for notice in notices for connection in notice.connections]
 
     @property
     def messages(self) -> list[tuple[ConnectionId, str]]:
@@ -224,12 +230,14 @@ class Rig:
         keys: tuple[str, ...] = (),
         expires_at: float | None = None,
         welcome: Callable[[ConnectionId], str] | None = None,
+        positions: Mapping[int, str] | None = None,
+        check_every: float | None = None,
     ) -> Client:
         """Attach a socket and, where that is the endpoint's task, serve it."""
         socket = self.new_socket()
-        identity = ConnectionIdentity(room.tenant, keys, expires_at)
+        identity = ConnectionIdentity(room.tenant, keys, expires_at, check_every=check_every)
         connection = self.fanout.attach(
-            socket, memberships or [Membership(room, audiences or (KITCHEN,))], identity, welcome
+            socket, memberships or [Membership(room, audiences or (KITCHEN,))], identity, welcome, positions
         )
         if isinstance(socket, NativeClient):
             served = self.listener.end_of(connection)

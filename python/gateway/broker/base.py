@@ -23,7 +23,7 @@ class PubSubBatch(NamedTuple):
 
     Attributes:
         messages: in the order in which the server sent them.
-        subscribed: channels or patterns whose subscription the server has confirmed.
+        subscribed: channels, sharded channels or patterns whose subscription the server has confirmed.
         unsubscribed: the same for the end of a subscription.
         pongs: answers to `ping`.
     """
@@ -47,6 +47,18 @@ class PubSubConnection(Protocol):
 
     async def psubscribe(self, patterns: Sequence[str]) -> None:
         """Ask for channels by pattern, all in one command."""
+        ...
+
+    async def ssubscribe(self, channels: Sequence[str]) -> None:
+        """Ask for sharded channels by exact name, all in one command (Redis 7 and newer, Valkey).
+
+        A sharded channel and a plain one of the same name are two. In a cluster an adapter splits them by slot, and the
+        server may end a subscription by itself when its slot moves; it is among `unsubscribed` then.
+        """
+        ...
+
+    async def sunsubscribe(self, channels: Sequence[str]) -> None:
+        """Ask for the end of these subscriptions to sharded channels, all in one command."""
         ...
 
     async def ping(self) -> None:

@@ -111,6 +111,14 @@ class RedisPubSubConnection:
         """See `PubSubConnection.psubscribe`."""
         await self._write("PSUBSCRIBE", *patterns)
 
+    async def ssubscribe(self, channels: Sequence[str]) -> None:
+        """See `PubSubConnection.ssubscribe`."""
+        await self._write("SSUBSCRIBE", *channels)
+
+    async def sunsubscribe(self, channels: Sequence[str]) -> None:
+        """See `PubSubConnection.sunsubscribe`."""
+        await self._write("SUNSUBSCRIBE", *channels)
+
     async def ping(self) -> None:
         """See `PubSubConnection.ping`."""
         await self._write("PING")
@@ -157,12 +165,12 @@ class RedisPubSubConnection:
         try:
             while (reply := next_reply()) is not _NOTHING:
                 match reply:
-                    case [b"message", channel, payload] | [b"pmessage", _, channel, payload]:
+                    case [b"message" | b"smessage", channel, payload] | [b"pmessage", _, channel, payload]:
                         # A pattern also matches names that are not UTF-8. Replaced, such a name is no channel of ours.
                         messages.append(PubSubMessage(channel.decode("utf-8", "replace"), payload))
-                    case [b"subscribe" | b"psubscribe", name, _]:
+                    case [b"subscribe" | b"psubscribe" | b"ssubscribe", name, _]:
                         subscribed.append(name.decode())
-                    case [b"unsubscribe" | b"punsubscribe", bytes(name), _]:
+                    case [b"unsubscribe" | b"punsubscribe" | b"sunsubscribe", bytes(name), _]:
                         unsubscribed.append(name.decode())
                     case [b"pong", _] | b"PONG":  # the first while subscribed, the second while not
                         pongs += 1

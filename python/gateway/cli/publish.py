@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from typing import Annotated
 
 import typer
 
 from gateway.broker.redis import create_broker
+from gateway.cli.event_argument import EventJson, payload_of, producer_settings
 from gateway.cli.options import RedisUrl
 from gateway.cli.redis_url import find_redis_url
 from gateway.cli.routing import routing_of
 from gateway.cli.speech import examples, note, result
 from gateway.errors import EventRefusedError
 from gateway.protocol.audiences import AudienceKind, parse_channel
-from gateway.protocol.events import MAX_EVENT_BYTES, parse_event
+from gateway.protocol.events import parse_event
 from gateway.protocol.routing import RoutingTable
-from gateway.settings import Settings
 
 EXAMPLES = examples(
     """gateway publish branch:5:kitchen '{"type":"ROUND_READY","tenant_id":1,"branch_id":5}'""",
     "gateway publish session:77 - < event.json",
 )
 
-# A back end's machine has none of the gateway's secrets, and publishing needs none.
-_VARIABLES = ("GATEWAY_REDIS_URL", "GATEWAY_REDIS_URL_FILE", "GATEWAY_ROUTING_FILE")
-
 
 def publish(
     channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="A channel, as branch:5:kitchen.")],
-    event: Annotated[str, typer.Argument(metavar="JSON", help="The event; - reads it from standard input.")],
+    event: EventJson,
     redis_url: RedisUrl = None,
 ) -> None:
     """Publish one event on a Redis channel, and print how many subscribers heard it.
@@ -45,9 +40,8 @@ def publish(
         BrokerError: Redis is away or refuses.
         EmbeddedServerError: no Redis URL is given, and there is no embedded server to find.
     """
-    environ = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    settings = Settings.load(environ, redis_url=redis_url)
-    payload = _payload(event)
+    settings = producer_settings(redis_url)
+    payload = payload_of(event)
     _check(channel, payload, routing_of(settings))
     subscribers = asyncio.run(_publish(find_redis_url(settings), channel, payload))
     result(str(subscribers))
@@ -61,16 +55,6 @@ async def _publish(url: str, channel: str, payload: bytes) -> int:
         return await broker.publish(channel, payload)
     finally:
         await broker.close()
-
-
-def _payload(event: str) -> bytes:
-    if event != "-":
-        # What the shell gave may not be UTF-8; its bytes are passed on as they are, and refused with the rest.
-        return os.fsencode(event)
-    if sys.stdin.isatty():
-        note("reading the event from standard input; end it with Ctrl-D")
-    # One byte more than allowed tells a long event from one that just fits, and an endless one does not fill memory.
-    return sys.stdin.buffer.read(MAX_EVENT_BYTES + 1)
 
 
 def _check(name: str, payload: bytes, routing: RoutingTable) -> None:

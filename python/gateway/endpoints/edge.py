@@ -15,6 +15,23 @@ from gateway.hub.manager import ConnectionManager
 from gateway.telemetry.metrics import Metrics
 
 
+@dataclass(frozen=True, slots=True)
+class WaysIn:
+    """What readiness asks of the ways by which events come.
+
+    Attributes:
+        pubsub: whether the Pub/Sub connection is up, so that best-effort events arrive.
+        live: whether the live channels' connection is up, so that critical events arrive.
+        relay: whether this node is the active relay; another one may be.
+        lost_at_source: entries that vanished from the source before this node relayed them.
+    """
+
+    pubsub: Callable[[], bool]
+    live: Callable[[], bool]
+    relay: Callable[[], bool]
+    lost_at_source: Callable[[], int]
+
+
 @dataclass(slots=True)
 class Edge:
     """Filled by the composition root; routes hold it, and it is complete before the first request.
@@ -23,7 +40,7 @@ class Edge:
         draining: no new connection is admitted, and readiness says 503.
         operator_key: opens the operator's endpoints; None leaves them to loopback in development.
         development: whether they are open on loopback without a key.
-        subscribed: whether the Pub/Sub connection is up, so that events arrive.
+        ways_in: the state of the ways by which events come.
     """
 
     fanout: Fanout
@@ -36,5 +53,5 @@ class Edge:
     broker: Broker
     operator_key: str | None
     development: bool
-    subscribed: Callable[[], bool]
+    ways_in: WaysIn
     draining: bool = False

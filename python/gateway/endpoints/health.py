@@ -51,15 +51,23 @@ async def readiness(edge: Edge) -> dict[str, Any]:
         redis_error = f"no answer within {REDIS_SECONDS:g} s"
     if redis_error is not None:
         reasons.append("redis")
-    if not edge.subscribed():
+    ways_in = edge.ways_in
+    if not ways_in.pubsub():
         reasons.append("pubsub")
+    if not ways_in.live():
+        reasons.append("live")
     if edge.draining:
         reasons.append("draining")
     stats = edge.fanout.stats()
     return {
         "status": "not_ready" if reasons else "ready",
         "reasons": reasons,
-        "redis": {"reachable": redis_error is None, "error": redis_error, "subscribed": edge.subscribed()},
+        "redis": {"reachable": redis_error is None, "error": redis_error, "subscribed": ways_in.pubsub()},
+        "critical": {
+            "live": ways_in.live(),
+            "active_relay": ways_in.relay(),
+            "lost_at_source": ways_in.lost_at_source(),
+        },
         "draining": edge.draining,
         "fanout": {
             "core": edge.fanout.name,

@@ -12,7 +12,7 @@
 | `native_sockets.py` | the reactors that own native sockets, seen from the event loop |
 | `connection.py`, `reader.py`, `inbound.py` | the life of one connection; what clients may say |
 | `outbox.py`, `message.py`, `budget.py` | what waits for a slow client, and what is dropped |
-| `heartbeat.py`, `deadlines.py`, `timekeeper.py`, `rate_limit.py` | time |
+| `heartbeat.py`, `check_schedule.py`, `deadlines.py`, `timekeeper.py`, `rate_limit.py` | time |
 | `outlet.py` | how Python is told |
 """
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.errors import ConnectionGoneError
 from gateway.fanout.base import (
@@ -19,9 +19,11 @@ from gateway.fanout.base import (
     BroadcastObserver,
     ClosedNotice,
     ConnectionIdentity,
+    DueNotice,
     FanoutLimits,
 )
 from gateway.fanout.budget import OutboxBudget
+from gateway.fanout.check_schedule import CheckSchedule
 from gateway.fanout.connection import AsgiConnection, State
 from gateway.fanout.deadlines import Deadlines
 from gateway.fanout.heartbeat import HeartbeatTracker
@@ -54,11 +56,14 @@ class AsgiOwner:
         outlet: NoticeOutlet,
         observer: BroadcastObserver,
         clock: Clock,
-        leave: Callable[[ConnectionId], None],
         *,
+        leave: Callable[[ConnectionId], None],
+        positions: Callable[[ConnectionId], Mapping[int, str]],
         budget: OutboxBudget | None = None,
     ) -> None:
         """`leave` takes a connection out of the core; called once for each, when it begins to close or is gone.
+
+        `positions` gives those of a connection's rooms, see `FanoutCore.positions`.
 
         Without a `budget` the event loop has the node's to itself.
         """
@@ -71,8 +76,11 @@ class AsgiOwner:
         self._leave = leave
         self._connections: dict[ConnectionId, AsgiConnection] = {}
         self._heartbeat = HeartbeatTracker(clock, limits.heartbeat_timeout)
+        self._checks = CheckSchedule(clock)
         self._linger = Deadlines()
-        self._reader = ClientReader(limits, self._heartbeat, outlet, observer=observer, clock=clock, push=self._push)
+        self._reader = ClientReader(
+            limits, self._heartbeat, outlet, observer=observer, clock=clock, push=self._push, positions=positions
+        )
 
     def attach(self, connection: ConnectionId, socket: AsgiSocket, identity: ConnectionIdentity) -> None:
         """Take over a socket whose connection has just entered the core. Nothing is written before `serve`."""
@@ -81,6 +89,7 @@ class AsgiOwner:
         self._connections[connection] = AsgiConnection(connection, socket, identity, outbox, bucket, keeper=self)
         self._heartbeat.seen(connection)
         self._heartbeat.expire_at(connection, identity.expires_at)
+        self._checks.begin(connection, identity.check_every)
 
     async def serve(self, connection: ConnectionId) -> int:
         """See `Fanout.serve`.
@@ -94,10 +103,11 @@ class AsgiOwner:
         return await found.serve(self._reader.read)
 
     def set_identity(self, connection: ConnectionId, identity: ConnectionIdentity) -> None:
-        """Go by another expiry from now on, and say at its end that it was this one."""
+        """Go by another expiry from now on, begin its checks anew, and say at its end that it was this one."""
         if (found := self._open(connection)) is not None:
             found.identity = identity
             self._heartbeat.expire_at(connection, identity.expires_at)
+            self._checks.begin(connection, identity.check_every)
 
     def mark_moved(self, connection: ConnectionId) -> None:
         """The core has moved this connection."""
@@ -139,7 +149,8 @@ class AsgiOwner:
         """Close in place of what waits: for a connection that cannot be kept. False as for `close`."""
         if (found := self._open(connection)) is None:
             return False
-        found.outbox.discard()
+        if lost := found.outbox.discard():
+            self._observer.on_dropped(lost)
         found.close(code)
         return True
 
@@ -156,9 +167,14 @@ class AsgiOwner:
             found.end(found.code)
 
     def tick(self) -> None:
-        """Close those that are silent or expired, cut off those that linger. Called when something falls due."""
+        """Close those that are silent or expired, cut off those that linger, tell whom to check.
+
+        Called when something falls due.
+        """
         for connection, code in self._heartbeat.pop_due():
             self.close(connection, code)
+        if due := self._checks.pop_due():
+            self._outlet.notice(DueNotice(due))
         for connection in self._linger.pop_due(self._clock.monotonic()):
             found = self._connections[connection]
             logger.info("connection %d did not take its close (%d) in time; it is cut off", found.id, found.code)
@@ -167,7 +183,11 @@ class AsgiOwner:
     def seconds_to_next(self) -> float | None:
         """Seconds after which to `tick` again, never too late; None when nothing is to come."""
         linger = self._linger.next()
-        waits = (self._heartbeat.seconds_to_next(), None if linger is None else linger - self._clock.monotonic())
+        waits = (
+            self._heartbeat.seconds_to_next(),
+            self._checks.seconds_to_next(),
+            None if linger is None else linger - self._clock.monotonic(),
+        )
         return min((wait for wait in waits if wait is not None), default=None)
 
     # --- `ConnectionKeeper` ----------------------------------------------------------------------------------
@@ -175,6 +195,7 @@ class AsgiOwner:
     def on_closing(self, connection: AsgiConnection) -> None:
         """See `ConnectionKeeper`."""
         self._heartbeat.forget(connection.id)
+        self._checks.forget(connection.id)
         self._linger.set(connection.id, self._clock.monotonic() + LINGER_SECONDS)
         self._leave(connection.id)
 

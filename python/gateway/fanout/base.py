@@ -16,11 +16,14 @@ The promises
     is written to the connection's outbox, though it was submitted before.
 5.  *All or nothing.* A submit either takes its permits and reaches every recipient's outbox, or touches nobody.
 6.  *Tenants never meet.* The tenant is part of the room's key and of every identity key.
+7.  *A position counts what was passed.* Each owner of connections has one position for each room in which it has a
+    member: that of the last critical event that it has passed to all of its members whom it reaches. `pong` shows it,
+    behind those events. It may lag behind what a member has got, and is never ahead of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -74,12 +77,16 @@ class ConnectionIdentity:
         keys: names by which the connection can be counted and closed: `user:12`, `session:77`, `jti:…`.
         expires_at: Unix seconds at which the core itself closes the connection with 4001; None for never.
         label: at most `MAX_LABEL_BYTES` bytes, kept and given back uninterpreted.
+        check_every: seconds between two `DueNotice`s for the connection, to the millisecond; None for never. The first
+            comes after half of that to the whole, by the connection's id, so that those who came together are not
+            checked together. A period over 49 days may be never.
     """
 
     tenant: int
     keys: tuple[str, ...] = ()
     expires_at: float | None = None
     label: bytes = b""
+    check_every: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +100,17 @@ class ConnectionInfo:
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """Audiences that got their first member, or lost their last, by one change of the index.
+    """Audiences and rooms that got their first member, or lost their last, by one change of the index.
 
     An audience is counted once per room and per owner of connections: two tenants' `branch:5:kitchen` are two, and so
     are those of the event loop and of a reactor. Who listens counts how many are occupied; both are the same to it.
+    A room is counted once per owner likewise.
     """
 
     occupied: tuple[str, ...] = ()
     vacated: tuple[str, ...] = ()
+    rooms_occupied: tuple[Room, ...] = ()
+    rooms_vacated: tuple[Room, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,7 @@ class SocketStats:
         broadcasts: events passed to all members of a reactor; an event for two reactors counts twice.
         deliveries: recipients of those events, each for each event.
         broadcast_micros: microseconds from accepting to passing, added up over `broadcasts`.
-        dropped: best-effort events dropped for slow clients.
+        dropped: best-effort events dropped for slow clients, those thrown away with a close (1013) among them.
         slow_closes: connections closed with 1013.
         frames_in: WebSocket frames from clients.
         pings: heartbeats among them that were answered without Python.
@@ -165,22 +175,36 @@ class FanoutCore(Protocol):
     """
 
     def attach(
-        self, connection: ConnectionId, memberships: Sequence[Membership], identity: ConnectionIdentity
+        self,
+        connection: ConnectionId,
+        memberships: Sequence[Membership],
+        identity: ConnectionIdentity,
+        positions: Mapping[int, str] | None = None,
     ) -> Occupancy:
         """Enter a connection. Events submitted before this call are not for it.
+
+        `positions` says, by branch, up to where each of its rooms has been submitted. The owner takes a room's where
+        the connection is its first member there, or where it has none yet and no event of the room is under way; else
+        it has one that events under way bring there, or will have with the next critical event.
 
         Raises:
             ValueError: an id is in use or out of range (1 to `types.MAX_ID`), a room is another tenant's, there is
                 no room or a room has no audience, a room or one of its audiences is named twice, a name is empty
-                or not UTF-8, or the label is too long; nothing was changed.
+                or not UTF-8, the label is too long, `check_every` is not positive, or a position is neither `0-0` nor
+                one that `splice` takes; nothing was changed.
         """
         ...
 
-    def move(self, connection: ConnectionId, memberships: Sequence[Membership]) -> Occupancy:
+    def move(
+        self,
+        connection: ConnectionId,
+        memberships: Sequence[Membership],
+        positions: Mapping[int, str] | None = None,
+    ) -> Occupancy:
         """Replace a connection's rooms and audiences in one step.
 
         What stays keeps its place in the order; what is new begins now; what is gone takes with it even what was
-        submitted before.
+        submitted before. `positions` are as for `attach`, for the rooms that are new to the connection.
 
         Raises:
             KeyError: no such connection; nothing was changed.
@@ -193,7 +217,7 @@ class FanoutCore(Protocol):
 
         Raises:
             KeyError: no such connection.
-            ValueError: another tenant, or a label too long; nothing was changed.
+            ValueError: another tenant, a label too long, or a period that is none; nothing was changed.
         """
         ...
 
@@ -215,6 +239,20 @@ class FanoutCore(Protocol):
         """
         ...
 
+    def announce(self, room: Room, text: str, position: str) -> int | None:
+        """Admit a message of the gateway's own for every member of a room, whatever its audiences.
+
+        It has the place of a critical event in the room's order, and its permit. A member stays one when a move takes
+        all its audiences in the room and gives it others there.
+
+        Returns:
+            as `submit_many` for one event.
+
+        Raises:
+            ValueError: the room is out of range, the text is not Unicode, or the position is malformed (see `attach`).
+        """
+        ...
+
     def recipients(self, ticket: int) -> list[ConnectionId]:
         """Whom a ticket's event reaches now, each once, in no particular order (promises 2 to 4).
 
@@ -231,12 +269,19 @@ class FanoutCore(Protocol):
         """
         ...
 
-    def finish(self, ticket: int) -> None:
+    def finish(self, ticket: int, *, passed: bool = True) -> None:
         """Give the ticket's permits back.
+
+        With `passed` its position, if it has one, is the event loop's position in the room from here on. Say False of
+        an event that was thrown away: a position that counted it would hide it from a resume.
 
         Raises:
             KeyError: no such ticket, or finished already.
         """
+        ...
+
+    def positions(self, connection: ConnectionId) -> dict[int, str]:
+        """The positions of a connection's rooms, by branch, where its owner has one; none when it is not there."""
         ...
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:
@@ -339,7 +384,17 @@ class MessageNotice:
     text: str
 
 
-Notice = ClosedNotice | MessageNotice
+@dataclass(frozen=True, slots=True)
+class DueNotice:
+    """Connections whose `check_every` has passed: whether they may still be here is to be checked. Never empty.
+
+    One of them may have left meanwhile. All that an owner finds due at one time come in one notice.
+    """
+
+    connections: tuple[ConnectionId, ...]
+
+
+Notice = ClosedNotice | MessageNotice | DueNotice
 
 
 class FanoutListener(Protocol):
@@ -350,7 +405,7 @@ class FanoutListener(Protocol):
         ...
 
     def on_occupancy(self, occupancy: Occupancy) -> None:
-        """Audiences that became occupied or vacant; the exact-channel subscription follows it."""
+        """Audiences and rooms that became occupied or vacant; subscriptions follow it."""
         ...
 
 
@@ -366,7 +421,10 @@ class BroadcastObserver(Protocol):
         ...
 
     def on_dropped(self, events: int) -> None:
-        """Best-effort events were dropped from the outbox of a slow connection; a `gap` stands in their place."""
+        """Best-effort events were dropped from the outbox of a slow connection.
+
+        A `gap` stands in their place, or the connection was closed in place of them (1013).
+        """
         ...
 
     def on_client_message(self, kind: str) -> None:
@@ -415,9 +473,11 @@ class Fanout(Protocol):
         memberships: Sequence[Membership],
         identity: ConnectionIdentity,
         welcome: Callable[[ConnectionId], str] | None = None,
+        positions: Mapping[int, str] | None = None,
     ) -> ConnectionId:
         """Take over an accepted WebSocket; `welcome(id)` gives the first message in its outbox.
 
+        `positions` are those of `welcome`, see `FanoutCore.attach`.
         A detachable one leaves its server here, and the endpoint may return: it is not to be served.
 
         Raises:
@@ -441,7 +501,12 @@ class Fanout(Protocol):
         """
         ...
 
-    def move(self, connection: ConnectionId, memberships: Sequence[Membership]) -> None:
+    def move(
+        self,
+        connection: ConnectionId,
+        memberships: Sequence[Membership],
+        positions: Mapping[int, str] | None = None,
+    ) -> None:
         """See `FanoutCore.move`.
 
         Raises:
@@ -450,11 +515,15 @@ class Fanout(Protocol):
         ...
 
     def set_identity(self, connection: ConnectionId, identity: ConnectionIdentity) -> None:
-        """See `FanoutCore.set_identity`; `expires_at` counts from now on.
+        """See `FanoutCore.set_identity`; `expires_at` counts from now on, and checks begin anew.
 
         Raises:
             ConnectionGoneError: no such connection.
         """
+        ...
+
+    def positions(self, connection: ConnectionId) -> dict[int, str]:
+        """See `FanoutCore.positions`: for an answer of Python's own to a heartbeat. Sent next, it is never ahead."""
         ...
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:
@@ -467,6 +536,21 @@ class Fanout(Protocol):
 
     def submit_many(self, items: Sequence[Submission]) -> list[bool]:
         """Admit events; never blocks. One answer per item, in order; False is the drop reason `queue_full`."""
+        ...
+
+    def announce(self, room: Room, text: str, position: str) -> bool:
+        """Tell every member of a room, whatever its audiences, behind all that was submitted for the room before.
+
+        It has the place of a critical event in the room's order: what is submitted after it arrives after it, and
+        `position` is the position of the room's members from here on. It is never dropped from an outbox.
+
+        Returns:
+            False: there is no permit for it; nothing was changed. It must be asked again, and nothing be submitted to
+            the room before. True also where nobody is in the room.
+
+        Raises:
+            ValueError: see `FanoutCore.announce`.
+        """
         ...
 
     def send(self, connection: ConnectionId, text: str) -> bool:

@@ -41,13 +41,14 @@ class Owner(Protocol):
 
 
 class Job(NamedTuple):
-    """An admitted event. `accepted` is in monotonic seconds."""
+    """An admitted event, or what is announced in the place of one. `accepted` is in monotonic seconds."""
 
     ticket: int
     room: Room
     payload: bytes
     position: str | None
     accepted: float
+    is_event: bool = True
 
 
 class ConnectionBroadcaster:
@@ -101,7 +102,7 @@ class ConnectionBroadcaster:
     def _throw_away(self, queue: asyncio.Queue[Job]) -> int:
         thrown = 0
         while not queue.empty():
-            self._core.finish(queue.get_nowait().ticket)
+            self._core.finish(queue.get_nowait().ticket, passed=False)
             queue.task_done()
             thrown += 1
         return thrown
@@ -115,13 +116,15 @@ class ConnectionBroadcaster:
                 spent = 0
                 await asyncio.sleep(0)
             job = await queue.get()
+            passed = False
             try:
                 spent += 1 + len(job.payload) // _BYTES_PER_RECIPIENT
                 spent += await self._broadcast(job)
+                passed = True
             except Exception:
                 logger.exception("room %s: an event could not be passed on", job.room)
             finally:
-                self._core.finish(job.ticket)
+                self._core.finish(job.ticket, passed=passed)
                 queue.task_done()
 
     async def _broadcast(self, job: Job) -> int:
@@ -132,10 +135,10 @@ class ConnectionBroadcaster:
         if not recipients:
             self._observer.on_broadcast(0, self._clock.monotonic() - job.accepted)
             return 0
-        if job.position is None:
-            message = event_message(job.payload, critical=False)
-        else:
-            message = event_message(self._core.splice(job.payload, job.position), critical=True)
+        payload = job.payload
+        if job.position is not None and job.is_event:
+            payload = self._core.splice(payload, job.position)
+        message = event_message(payload, critical=job.position is not None)
         passed = 0
         for start in range(0, len(recipients), SLICE):
             if start:

@@ -31,11 +31,13 @@ def check_room(room: Room) -> None:
 
 
 def check_identity(identity: ConnectionIdentity) -> None:
-    """Refuse a tenant out of range, a label that is too long, a key that UTF-8 cannot hold."""
+    """Refuse a tenant out of range, a label that is too long, a period that is none, a key that UTF-8 cannot hold."""
     if not 1 <= identity.tenant <= MAX_ID:
         raise ValueError(f"tenant {identity.tenant} is out of range; expected 1 to {MAX_ID}")
     if len(identity.label) > MAX_LABEL_BYTES:
         raise ValueError(f"label has {len(identity.label)} bytes; expected at most {MAX_LABEL_BYTES}")
+    if identity.check_every is not None and not identity.check_every > 0:  # so that NaN is refused too
+        raise ValueError("check_every is not a positive number of seconds; expected one, or None for never")
     for key in identity.keys:
         key.encode()  # a lone surrogate, which a token's JSON may hold, is a ValueError here
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from gateway.protocol.positions import ZERO
+
 _OBJECT_START = re.compile(rb"[ \t\r\n]*\{")
 _OBJECT_EMPTY = re.compile(rb"[ \t\r\n]*\}")
 _POSITION = re.compile(r"([!#-.0-\[\]-~]+)/[!#-.0-\[\]-~]+")  # visible ASCII but for quote, backslash, slash
@@ -22,6 +24,18 @@ def check_splice(payload: bytes, position: str) -> tuple[str, int]:
     if start is None:
         raise ValueError("payload is not a JSON object; expected it to begin with an opening brace")
     return found[1], start.end()
+
+
+def check_position(position: str) -> None:
+    """Refuse what is no position of a room, and could not stand in a JSON string as it is.
+
+    Raises:
+        ValueError: it is neither `0-0` nor an event's position.
+    """
+    if position != ZERO and _POSITION.fullmatch(position) is None:
+        raise ValueError(
+            "position is malformed; expected 0-0 or <id>/<hash> in visible ASCII without quote and backslash"
+        )
 
 
 def splice(payload: bytes, position: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.errors import ConnectionGoneError, StoppingError
@@ -29,7 +29,7 @@ from gateway.fanout.message import control_message
 from gateway.fanout.outlet import NoticeOutlet
 from gateway.fanout.timekeeper import Timekeeper
 from gateway.protocol.close_codes import WSCloseCode
-from gateway.types import Clock, ConnectionId, SystemClock
+from gateway.types import Clock, ConnectionId, Room, SystemClock
 
 if TYPE_CHECKING:
     from gateway.fanout.native import NativeCore
@@ -77,7 +77,9 @@ class NodeFanout:
 
             self._sockets = NativeSockets(sockets, self._outlet, observer, self._clock)
             budget = SharedBudget(limits.node_outbox_bytes, sockets)
-        self._owner = AsgiOwner(limits, self._outlet, observer, self._clock, self._leave, budget=budget)
+        self._owner = AsgiOwner(
+            limits, self._outlet, observer, self._clock, leave=self._leave, positions=core.positions, budget=budget
+        )
         self._broadcaster = ConnectionBroadcaster(core, self._owner, observer, self._clock, limits.workers)
         self._timekeeper = Timekeeper(self._owner.tick, self._owner.seconds_to_next)
         self._ids = itertools.count(1)
@@ -133,6 +135,7 @@ class NodeFanout:
         memberships: Sequence[Membership],
         identity: ConnectionIdentity,
         welcome: Callable[[ConnectionId], str] | None = None,
+        positions: Mapping[int, str] | None = None,
     ) -> ConnectionId:
         """See `Fanout.attach`. What `welcome` raises is raised, and nobody is attached.
 
@@ -147,15 +150,15 @@ class NodeFanout:
         connection = ConnectionId(next(self._ids))
         text = None if welcome is None else welcome(connection)
         if isinstance(socket, DetachableSocket):
-            self._native().adopt(connection, socket, memberships, identity, text)
+            self._native().adopt(connection, socket, memberships, identity, text, positions=positions)
             return connection
         first = None if text is None else control_message(text)
-        occupancy = self._core.attach(connection, memberships, identity)
+        occupancy = self._core.attach(connection, memberships, identity, positions)
         self._outlet.occupancy(occupancy)
         self._owner.attach(connection, socket, identity)
         if first is not None:
             self._owner.deliver(connection, first)
-        if identity.expires_at is not None:
+        if identity.expires_at is not None or identity.check_every is not None:
             self._timekeeper.look_again()
         return connection
 
@@ -177,7 +180,12 @@ class NodeFanout:
         """
         return await self._owner.serve(connection)
 
-    def move(self, connection: ConnectionId, memberships: Sequence[Membership]) -> None:
+    def move(
+        self,
+        connection: ConnectionId,
+        memberships: Sequence[Membership],
+        positions: Mapping[int, str] | None = None,
+    ) -> None:
         """See `Fanout.move`.
 
         Raises:
@@ -185,7 +193,7 @@ class NodeFanout:
             ValueError: see `FanoutCore.attach`; nothing was changed.
         """
         try:
-            occupancy = self._core.move(connection, memberships)
+            occupancy = self._core.move(connection, memberships, positions)
         except KeyError:
             raise _gone(connection) from None
         self._owner.mark_moved(connection)
@@ -205,8 +213,12 @@ class NodeFanout:
         except KeyError:
             raise _gone(connection) from None
         self._owner.set_identity(connection, identity)
-        if identity.expires_at is not None:
+        if identity.expires_at is not None or identity.check_every is not None:
             self._timekeeper.look_again()
+
+    def positions(self, connection: ConnectionId) -> dict[int, str]:
+        """See `Fanout.positions`."""
+        return self._core.positions(connection)
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:
         """See `Fanout.info`.
@@ -231,6 +243,16 @@ class NodeFanout:
             if ticket:
                 self._broadcaster.enqueue(Job(ticket, item.room, item.payload, item.position, now))
         return [ticket is not None for ticket in tickets]
+
+    def announce(self, room: Room, text: str, position: str) -> bool:
+        """See `Fanout.announce`."""
+        if self._stopped:
+            return False
+        ticket = self._core.announce(room, text, position)
+        if ticket:
+            now = self._clock.monotonic()
+            self._broadcaster.enqueue(Job(ticket, room, text.encode(), position, now, is_event=False))
+        return ticket is not None
 
     def send(self, connection: ConnectionId, text: str) -> bool:
         """See `Fanout.send`."""

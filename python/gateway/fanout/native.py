@@ -13,6 +13,7 @@ from gateway.fanout.base import (
     ConnectionIdentity,
     ConnectionInfo,
     CoreStats,
+    DueNotice,
     FanoutLimits,
     Membership,
     Occupancy,
@@ -28,7 +29,7 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gateway.fanout.base import DetachedSocket, Submission
 
@@ -46,7 +47,7 @@ class Reached(NamedTuple):
     number: int
 
 
-SocketNotice = Occupancy | Said | ClosedNotice | Reached
+SocketNotice = Occupancy | Said | ClosedNotice | DueNotice | Reached
 """What reactors tell."""
 
 
@@ -78,27 +79,34 @@ class NativeCore:
         self._core = _fanout_core.Core(limits, reactors, all_messages, clock)
 
     def attach(
-        self, connection: ConnectionId, memberships: Sequence[Membership], identity: ConnectionIdentity
+        self,
+        connection: ConnectionId,
+        memberships: Sequence[Membership],
+        identity: ConnectionIdentity,
+        positions: Mapping[int, str] | None = None,
     ) -> Occupancy:
         """See `FanoutCore.attach`."""
         return _occupancy(
             self._core.attach(
                 connection,
                 memberships,
-                identity.tenant,
-                identity.keys,
-                identity.expires_at,
-                identity.label,
+                _identity(identity),
+                tuple((positions or {}).items()),
             )
         )
 
-    def move(self, connection: ConnectionId, memberships: Sequence[Membership]) -> Occupancy:
+    def move(
+        self,
+        connection: ConnectionId,
+        memberships: Sequence[Membership],
+        positions: Mapping[int, str] | None = None,
+    ) -> Occupancy:
         """See `FanoutCore.move`."""
-        return _occupancy(self._core.move(connection, memberships))
+        return _occupancy(self._core.move(connection, memberships, tuple((positions or {}).items())))
 
     def set_identity(self, connection: ConnectionId, identity: ConnectionIdentity) -> None:
         """See `FanoutCore.set_identity`."""
-        self._core.set_identity(connection, identity.tenant, identity.keys, identity.expires_at, identity.label)
+        self._core.set_identity(connection, _identity(identity))
 
     def leave(self, connection: ConnectionId) -> Occupancy:
         """See `FanoutCore.leave`."""
@@ -108,6 +116,10 @@ class NativeCore:
         """See `FanoutCore.submit_many`."""
         return self._core.submit_many(items)
 
+    def announce(self, room: Room, text: str, position: str) -> int | None:
+        """See `FanoutCore.announce`."""
+        return self._core.announce(room, text, position)
+
     def recipients(self, ticket: int) -> list[ConnectionId]:
         """See `FanoutCore.recipients`."""
         return cast("list[ConnectionId]", self._core.recipients(ticket))
@@ -116,9 +128,13 @@ class NativeCore:
         """See `FanoutCore.still_entitled`."""
         return self._core.still_entitled(ticket, connection)
 
-    def finish(self, ticket: int) -> None:
+    def finish(self, ticket: int, *, passed: bool = True) -> None:
         """See `FanoutCore.finish`."""
-        self._core.finish(ticket)
+        self._core.finish(ticket, passed)
+
+    def positions(self, connection: ConnectionId) -> dict[int, str]:
+        """See `FanoutCore.positions`."""
+        return dict(self._core.positions(connection))
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:
         """See `FanoutCore.info`."""
@@ -155,6 +171,8 @@ class NativeCore:
         identity: ConnectionIdentity,
         socket: DetachedSocket,
         first: str | None,
+        *,
+        positions: Mapping[int, str] | None = None,
     ) -> None:
         """Attach a socket, which gets the text `first` before all else; occupancy is told by a notice.
 
@@ -166,13 +184,11 @@ class NativeCore:
         self._core.adopt(
             connection,
             memberships,
-            identity.tenant,
-            identity.keys,
-            identity.expires_at,
-            identity.label,
+            _identity(identity),
             socket.fd,
             socket.early,
             first,
+            tuple((positions or {}).items()),
         )
 
     def refuse(self, fd: int, code: int, reason: str) -> None:
@@ -250,9 +266,18 @@ class NativeCore:
         self._core.stop()
 
 
-def _occupancy(change: tuple[list[str], list[str]]) -> Occupancy:
-    occupied, vacated = change
-    return Occupancy(tuple(occupied), tuple(vacated))
+def _identity(identity: ConnectionIdentity) -> _fanout_core._Identity:
+    return identity.tenant, identity.keys, identity.expires_at, identity.label, identity.check_every
+
+
+def _occupancy(change: _fanout_core._Occupancy) -> Occupancy:
+    occupied, vacated, rooms_occupied, rooms_vacated = change
+    return Occupancy(
+        tuple(occupied),
+        tuple(vacated),
+        tuple(Room(*room) for room in rooms_occupied),
+        tuple(Room(*room) for room in rooms_vacated),
+    )
 
 
 def _notice(told: _fanout_core._Notice) -> SocketNotice:
@@ -262,14 +287,16 @@ def _notice(told: _fanout_core._Notice) -> SocketNotice:
         return Said(ConnectionId(told[1]), told[2])
     if told[0] == "reached":
         return Reached(told[1])
-    _, connection, code, (tenant, keys, expires_at, label) = told
-    return ClosedNotice(ConnectionId(connection), code, ConnectionIdentity(tenant, keys, expires_at, label))
+    if told[0] == "due":
+        return DueNotice(tuple(ConnectionId(connection) for connection in told[1]))
+    _, connection, code, identity = told
+    return ClosedNotice(ConnectionId(connection), code, ConnectionIdentity(*identity))
 
 
 def _info(fields: _fanout_core._Info) -> ConnectionInfo:
-    connection, tenant, keys, expires_at, label, memberships = fields
+    connection, identity, memberships = fields
     return ConnectionInfo(
         ConnectionId(connection),
-        ConnectionIdentity(tenant, keys, expires_at, label),
+        ConnectionIdentity(*identity),
         tuple(Membership(Room(*room), audiences) for room, audiences in memberships),
     )

@@ -10,13 +10,14 @@ import asyncio
 import itertools
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.fanout.base import (
     BroadcastObserver,
     ClosedNotice,
     ConnectionIdentity,
     DetachableSocket,
+    DueNotice,
     FanoutLimits,
     Membership,
     MessageNotice,
@@ -27,8 +28,6 @@ from gateway.fanout.outlet import NoticeOutlet
 from gateway.protocol.close_codes import reason_phrase
 from gateway.protocol.messages import is_ping, pong
 from gateway.types import Clock, ConnectionId, SystemClock
-
-_PONG = pong()
 
 _LINGER_SECONDS = 2.5
 """How long the reactors may take to close everybody: the two seconds that each connection has (`LINGER` of
@@ -119,6 +118,8 @@ class NativeSockets:
         memberships: Sequence[Membership],
         identity: ConnectionIdentity,
         first: str | None,
+        *,
+        positions: Mapping[int, str] | None = None,
     ) -> None:
         """See `Fanout.attach`.
 
@@ -126,7 +127,7 @@ class NativeSockets:
             ValueError: see `FanoutCore.attach`; the socket is closed.
             ConnectionGoneError: the server has lost the socket.
         """
-        self._core.adopt(connection, memberships, identity, socket.detach(), first)
+        self._core.adopt(connection, memberships, identity, socket.detach(), first, positions=positions)
         self.drain()
 
     def refuse(self, socket: DetachableSocket, code: int) -> None:
@@ -164,7 +165,7 @@ class NativeSockets:
             match told:
                 case Occupancy():
                     self._outlet.occupancy(told)
-                case ClosedNotice():
+                case ClosedNotice() | DueNotice():
                     self._outlet.notice(told)
                 case Said(connection, message):
                     self._hear(connection, message)
@@ -178,7 +179,7 @@ class NativeSockets:
         # Reactors know the spellings of a heartbeat that clients write; the odd ones are left to the one true parser.
         if is_ping(message):
             self._observer.on_client_message("ping")
-            self._core.answer(connection, _PONG)
+            self._core.answer(connection, pong(self._core.positions(connection)))
         else:
             self._observer.on_client_message("control")
             self._outlet.notice(MessageNotice(connection, message))

@@ -21,7 +21,7 @@ class Outbox:
         used: bytes charged, what is being written included.
     """
 
-    __slots__ = ("_budget", "_entries", "_hand", "_head", "_limit", "_tail", "_writing", "used")
+    __slots__ = ("_budget", "_entries", "_hand", "_head", "_limit", "_tail", "_untold", "_writing", "used")
 
     def __init__(self, limit: int, budget: OutboxBudget) -> None:
         self.used = 0
@@ -32,6 +32,7 @@ class Outbox:
         self._tail = 0  # the number of the next entry
         self._hand = 0  # nothing below it can be dropped any more
         self._writing = 0  # bytes of the entry that was taken last
+        self._untold = 0  # events dropped by the push that did not fit
 
     def push(self, message: Message) -> int | None:
         """Put a message behind all others; how many events were dropped to make room.
@@ -43,6 +44,7 @@ class Outbox:
         dropped = 0
         while self.used > self._limit:
             if not self._drop_oldest():
+                self._untold = dropped
                 return None
             dropped += 1
         return dropped
@@ -66,10 +68,18 @@ class Outbox:
         self._writing = _cost(entry)
         return entry
 
-    def discard(self) -> None:
-        """Throw away everything that waits; what is being written stays charged."""
+    def discard(self) -> int:
+        """Throw away everything that waits; what is being written stays charged.
+
+        Returns:
+            how many best-effort events are lost with it, and with the push that did not fit.
+        """
+        waiting = (self._entries or {}).values()
+        lost = self._untold + sum(isinstance(one, Message) and one.sort is Sort.BEST_EFFORT for one in waiting)
+        self._untold = 0
         self._charge(self._writing - self.used)
         self._forget_table()
+        return lost
 
     def clear(self) -> None:
         """Throw away everything and charge nothing any more: the connection has ended."""

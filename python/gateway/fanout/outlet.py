@@ -39,7 +39,7 @@ class NoticeOutlet:
 
     def occupancy(self, occupancy: Occupancy) -> None:
         """Tell of a change of occupancy, unless nothing changed."""
-        if occupancy.occupied or occupancy.vacated:
+        if occupancy != Occupancy():
             self._occupancies.append(occupancy)
             self._schedule()
 

@@ -45,6 +45,10 @@ class Permits:
         self._rooms[room] = in_room + 1
         return True
 
+    def is_quiet(self, room: Room) -> bool:
+        """Whether no permit of the room is out."""
+        return room not in self._rooms
+
     def give_back(self, room: Room, size: int) -> None:
         """Give back what `take` took for the same room and size."""
         self.broadcasts -= 1

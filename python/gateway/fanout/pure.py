@@ -19,29 +19,33 @@ from gateway.fanout.base import (
     Occupancy,
 )
 from gateway.fanout.checks import check_connection_id, check_identity, check_memberships, check_room
-from gateway.fanout.envelope import check_splice, splice
+from gateway.fanout.envelope import check_position, check_splice, splice
 from gateway.fanout.permits import Permits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gateway.fanout.base import Submission
     from gateway.types import ConnectionId, Room
+
+
+_ROOM = None
+"""The audience that a room's members are all in, beside those that are named."""
 
 
 class ConnectionIndex:
     """Room → audience → connections, each with the first ticket that its stay is entitled to (the seed's name)."""
 
     def __init__(self) -> None:
-        self.rooms: dict[Room, dict[str, dict[ConnectionId, int]]] = {}
+        self.rooms: dict[Room, dict[str | None, dict[ConnectionId, int]]] = {}
 
-    def add(self, room: Room, audience: str, connection: ConnectionId, since: int) -> bool:
+    def add(self, room: Room, audience: str | None, connection: ConnectionId, since: int) -> bool:
         """Begin a stay; True when it is the audience's first."""
         members = self.rooms.setdefault(room, {}).setdefault(audience, {})
         members[connection] = since
         return len(members) == 1
 
-    def remove(self, room: Room, audience: str, connection: ConnectionId) -> bool:
+    def remove(self, room: Room, audience: str | None, connection: ConnectionId) -> bool:
         """End a stay; True when it was the audience's last."""
         audiences = self.rooms[room]
         del audiences[audience][connection]
@@ -52,7 +56,7 @@ class ConnectionIndex:
             del self.rooms[room]
         return True
 
-    def is_in(self, room: Room, audience: str, connection: ConnectionId) -> bool:
+    def is_in(self, room: Room, audience: str | None, connection: ConnectionId) -> bool:
         """Whether the connection is in the audience."""
         return connection in self.rooms.get(room, {}).get(audience, {})
 
@@ -76,8 +80,16 @@ class ConnectionIndex:
 class _Ticket(NamedTuple):
     number: int
     room: Room
-    audiences: tuple[str, ...]
+    audiences: tuple[str | None, ...]
     size: int
+    position: str | None
+
+
+class _Passed(NamedTuple):
+    """A room's position. `ticket` is the event's that brought it; what was admitted before does not take it back."""
+
+    ticket: int
+    position: str
 
 
 class PureCore:
@@ -93,12 +105,17 @@ class PureCore:
         self._connections: dict[ConnectionId, ConnectionInfo] = {}
         self._keys: dict[tuple[int, str], set[ConnectionId]] = {}
         self._tickets: dict[int, _Ticket] = {}
+        self._positions: dict[Room, _Passed] = {}
         self._last_ticket = 0
         self._submitted = 0
         self._refused = 0
 
     def attach(
-        self, connection: ConnectionId, memberships: Sequence[Membership], identity: ConnectionIdentity
+        self,
+        connection: ConnectionId,
+        memberships: Sequence[Membership],
+        identity: ConnectionIdentity,
+        positions: Mapping[int, str] | None = None,
     ) -> Occupancy:
         """See `FanoutCore.attach`."""
         check_connection_id(connection)
@@ -106,14 +123,23 @@ class PureCore:
             raise ValueError(f"connection {connection} is attached already; use an id that was never used")
         check_identity(identity)
         check_memberships(memberships, identity.tenant)
+        for position in (positions or {}).values():
+            check_position(position)
         self._connections[connection] = ConnectionInfo(connection, identity, ())
         self._add_keys(connection, identity)
-        return self._replace_memberships(connection, memberships)
+        return self._replace_memberships(connection, memberships, positions or {})
 
-    def move(self, connection: ConnectionId, memberships: Sequence[Membership]) -> Occupancy:
+    def move(
+        self,
+        connection: ConnectionId,
+        memberships: Sequence[Membership],
+        positions: Mapping[int, str] | None = None,
+    ) -> Occupancy:
         """See `FanoutCore.move`."""
         check_memberships(memberships, self.info(connection).identity.tenant)
-        return self._replace_memberships(connection, memberships)
+        for position in (positions or {}).values():
+            check_position(position)
+        return self._replace_memberships(connection, memberships, positions or {})
 
     def set_identity(self, connection: ConnectionId, identity: ConnectionIdentity) -> None:
         """See `FanoutCore.set_identity`."""
@@ -132,7 +158,7 @@ class PureCore:
         """See `FanoutCore.leave`."""
         if connection not in self._connections:
             return Occupancy()
-        occupancy = self._replace_memberships(connection, ())
+        occupancy = self._replace_memberships(connection, (), {})
         self._remove_keys(connection, self._connections.pop(connection).identity)
         return occupancy
 
@@ -144,23 +170,21 @@ class PureCore:
                 check_splice(payload, position)
         answers: list[int | None] = []
         refused_rooms: set[Room] = set()
-        for room, audiences, payload, _ in items:
-            if room in refused_rooms:
-                answers.append(None)
-            elif room not in self._index.rooms:
-                answers.append(0)
-            elif not self._permits.take(room, len(payload)):
+        for room, audiences, payload, position in items:
+            answer = None if room in refused_rooms else self._admit(room, tuple(audiences), len(payload), position)
+            if answer is None:
                 refused_rooms.add(room)
-                answers.append(None)
-            else:
-                self._last_ticket += 1
-                ticket = _Ticket(self._last_ticket, room, tuple(audiences), len(payload))
-                self._tickets[ticket.number] = ticket
-                answers.append(ticket.number)
-        refused = answers.count(None)
-        self._refused += refused
-        self._submitted += len(answers) - refused
+            answers.append(answer)
+        self._count(answers)
         return answers
+
+    def announce(self, room: Room, text: str, position: str) -> int | None:
+        """See `FanoutCore.announce`."""
+        check_room(room)
+        check_position(position)
+        answer = self._admit(room, (_ROOM,), len(text.encode()), position)
+        self._count([answer])
+        return answer
 
     def recipients(self, ticket: int) -> list[ConnectionId]:
         """See `FanoutCore.recipients`."""
@@ -170,11 +194,22 @@ class PureCore:
         """See `FanoutCore.still_entitled`."""
         return self._index.reaches(self._ticket(ticket), connection)
 
-    def finish(self, ticket: int) -> None:
+    def finish(self, ticket: int, *, passed: bool = True) -> None:
         """See `FanoutCore.finish`."""
         held = self._ticket(ticket)
         del self._tickets[ticket]
         self._permits.give_back(held.room, held.size)
+        if passed and held.position is not None and held.room in self._index.rooms:
+            known = self._positions.get(held.room)
+            if known is None or known.ticket <= ticket:
+                self._positions[held.room] = _Passed(ticket, held.position)
+
+    def positions(self, connection: ConnectionId) -> dict[int, str]:
+        """See `FanoutCore.positions`."""
+        if connection not in self._connections:
+            return {}
+        rooms = [room for room, _ in self._connections[connection].memberships]
+        return {room.branch: self._positions[room].position for room in rooms if room in self._positions}
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:
         """See `FanoutCore.info`."""
@@ -217,31 +252,61 @@ class PureCore:
             refused=self._refused,
         )
 
+    def _admit(self, room: Room, audiences: tuple[str | None, ...], size: int, position: str | None) -> int | None:
+        if room not in self._index.rooms:
+            return 0
+        if not self._permits.take(room, size):
+            return None
+        self._last_ticket += 1
+        self._tickets[self._last_ticket] = _Ticket(self._last_ticket, room, audiences, size, position)
+        return self._last_ticket
+
+    def _count(self, answers: Sequence[int | None]) -> None:
+        refused = answers.count(None)
+        self._refused += refused
+        self._submitted += len(answers) - refused
+
     def _ticket(self, number: int) -> _Ticket:
         if number not in self._tickets:
             raise KeyError(f"no such ticket, or finished already: {number}")
         return self._tickets[number]
 
-    def _replace_memberships(self, connection: ConnectionId, memberships: Sequence[Membership]) -> Occupancy:
+    def _replace_memberships(
+        self, connection: ConnectionId, memberships: Sequence[Membership], positions: Mapping[int, str]
+    ) -> Occupancy:
         """Make these the connection's memberships; what is in the old ones and the new ones is not touched."""
         info = self._connections[connection]
         kept = tuple(Membership(room, tuple(audiences)) for room, audiences in memberships)
-        new = [(room, audience) for room, audiences in kept for audience in audiences]
-        old = [(room, audience) for room, audiences in info.memberships for audience in audiences]
+        new = [(room, audience) for room, audiences in kept for audience in (_ROOM, *audiences)]
+        old = [(room, audience) for room, audiences in info.memberships for audience in (_ROOM, *audiences)]
         stays = set(new)
         occupied = [
-            audience
+            (room, audience)
             for room, audience in new
             if not self._index.is_in(room, audience, connection)
             and self._index.add(room, audience, connection, self._last_ticket + 1)
         ]
         vacated = [
-            audience
+            (room, audience)
             for room, audience in old
             if (room, audience) not in stays and self._index.remove(room, audience, connection)
         ]
         self._connections[connection] = ConnectionInfo(connection, info.identity, kept)
-        return Occupancy(tuple(occupied), tuple(vacated))
+        for room, audience in vacated:
+            if audience is _ROOM:
+                self._positions.pop(room, None)
+        for room, audience in new:
+            # Events under way lead up to the given position; a member that waits for them must not be told that it is
+            # there. Who enters an empty room waits for none.
+            is_there = (room, _ROOM) in occupied or (room not in self._positions and self._permits.is_quiet(room))
+            if audience is _ROOM and (room, _ROOM) not in old and room.branch in positions and is_there:
+                self._positions[room] = _Passed(self._last_ticket + 1, positions[room.branch])
+        return Occupancy(
+            occupied=tuple(audience for _, audience in occupied if audience is not _ROOM),
+            vacated=tuple(audience for _, audience in vacated if audience is not _ROOM),
+            rooms_occupied=tuple(room for room, audience in occupied if audience is _ROOM),
+            rooms_vacated=tuple(room for room, audience in vacated if audience is _ROOM),
+        )
 
     def _add_keys(self, connection: ConnectionId, identity: ConnectionIdentity) -> None:
         for key in identity.keys:

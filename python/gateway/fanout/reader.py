@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.fanout.base import BroadcastObserver, FanoutLimits, MessageNotice
 from gateway.fanout.connection import AsgiConnection, State
@@ -14,9 +14,7 @@ from gateway.fanout.message import Message, control_message
 from gateway.fanout.outlet import NoticeOutlet
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.protocol.messages import pong
-from gateway.types import Clock
-
-_PONG = control_message(pong())
+from gateway.types import Clock, ConnectionId
 
 logger = logging.getLogger("gateway.fanout")
 
@@ -37,6 +35,7 @@ class ClientReader:
         observer: BroadcastObserver,
         clock: Clock,
         push: Callable[[AsgiConnection, Message], None],
+        positions: Callable[[ConnectionId], Mapping[int, str]],
     ) -> None:
         self._limits = limits
         self._heartbeat = heartbeat
@@ -44,6 +43,7 @@ class ClientReader:
         self._observer = observer
         self._clock = clock
         self._push = push
+        self._positions = positions
 
     async def read(self, connection: AsgiConnection) -> None:
         """Read a connection until its peer is gone, or it is closing and has said something more."""
@@ -79,7 +79,7 @@ class ClientReader:
             connection.close(inbound.code)
         elif isinstance(inbound, Heartbeat):
             self._observer.on_client_message("ping")
-            self._push(connection, _PONG)
+            self._push(connection, control_message(pong(self._positions(connection.id))))
         else:
             self._observer.on_client_message("control")
             await self._ask(connection, inbound.text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.errors import (
     BrokerError,
@@ -21,8 +21,9 @@ from gateway.hub.authenticator import Authenticator
 from gateway.hub.base import ChannelInterest, HubObserver
 from gateway.hub.label import Label
 from gateway.hub.profiles import EndpointProfile, channels_of
-from gateway.hub.refresh import ConnectionRefresh, RefreshGuard, core_identity
+from gateway.hub.refresh import ConnectionRefresh, RefreshGuard, core_identity, positions_of
 from gateway.hub.sectors import CachedSectorDirectory
+from gateway.ingest.live_base import RoomInterest
 from gateway.protocol import messages
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.protocol.messages import BareRefreshSectors, ErrorCode, RefreshSectors, RefreshToken
@@ -58,6 +59,9 @@ class ConnectionManager:
     """Admits connections, answers their messages and notices their end. For one event loop.
 
     It keeps nothing per connection: who is behind one, and where it belongs, is asked of the core.
+
+    Attributes:
+        node: this node's name, drawn at start.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class ConnectionManager:
         authenticator: Authenticator,
         sectors: CachedSectorDirectory,
         interest: ChannelInterest,
+        rooms: RoomInterest,
         observer: HubObserver,
         clock: Clock,
         heartbeat: float,
@@ -78,12 +83,13 @@ class ConnectionManager:
         self._authenticator = authenticator
         self._sectors = sectors
         self._interest = interest
+        self._rooms = rooms
         self._observer = observer
         self._clock = clock
         self._heartbeat = heartbeat
-        self._node = secrets.token_hex(4)
+        self.node = secrets.token_hex(4)
         self._guard = RefreshGuard(clock)
-        self._refresh = ConnectionRefresh(fanout, authenticator, sectors, interest)
+        self._refresh = ConnectionRefresh(fanout, authenticator, sectors, interest, rooms)
         self._answers: set[asyncio.Task[None]] = set()
 
     async def join(self, profile: EndpointProfile, token: str, socket: AsgiSocket | DetachableSocket) -> ConnectionId:
@@ -107,10 +113,19 @@ class ConnectionManager:
         self._admission.check(identity)
         memberships = profile.memberships(identity, await self._sectors.of_identity(profile, identity))
         label = Label(profile.name, identity.sectors is not None, int(self._clock.time()))
-        async with self._interest.hold(channels_of(memberships)):
-            # From here to `attach` nothing awaits: two joins cannot both take the last place.
+        rooms = [membership.room for membership in memberships]
+        async with self._interest.hold(channels_of(memberships)), self._rooms.hold(rooms):
+            # From here to `attach` nothing awaits: two joins cannot both take the last place, and everything behind
+            # these positions reaches the connection.
             self._admission.check(identity)
-            connection = self._fanout.attach(socket, memberships, core_identity(identity, label), self._welcome)
+            positions = positions_of(self._rooms, rooms)
+            connection = self._fanout.attach(
+                socket,
+                memberships,
+                core_identity(identity, label),
+                lambda connection: self._welcome(connection, positions),
+                positions,
+            )
         self._observer.on_handshake(profile.name, "accepted")
         self._observer.on_connected(profile.name)
         _log.info(
@@ -125,16 +140,17 @@ class ConnectionManager:
 
     def connection_name(self, connection: ConnectionId) -> str:
         """The connection's name in `welcome`, logs and tools: unique over nodes."""
-        return f"{self._node}-{connection}"
+        return f"{self.node}-{connection}"
 
-    def _welcome(self, connection: ConnectionId) -> str:
-        return messages.welcome(self.connection_name(connection), self._heartbeat, {})
+    def _welcome(self, connection: ConnectionId, positions: Mapping[int, str]) -> str:
+        return messages.welcome(self.connection_name(connection), self._heartbeat, positions)
 
     # --- FanoutListener ------------------------------------------------------------------------------------
 
     def on_occupancy(self, occupancy: Occupancy) -> None:
-        """The Pub/Sub subscription follows the index."""
+        """Both kinds of subscription follow the index."""
         self._interest.on_occupancy(occupancy)
+        self._rooms.on_rooms(occupancy.rooms_occupied, occupancy.rooms_vacated)
 
     def on_notices(self, notices: Sequence[Notice]) -> None:
         """See `FanoutListener.on_notices`."""
@@ -175,7 +191,7 @@ class ConnectionManager:
                 self._answer(notice.connection, message)
             case _:
                 # A ping is the core's to answer; one that comes here was spelled in a way that it does not look for.
-                self._answer(notice.connection, messages.pong())
+                self._answer(notice.connection, messages.pong(self._fanout.positions(notice.connection)))
 
     async def _do(self, connection: ConnectionId, message: RefreshToken | RefreshSectors | BareRefreshSectors) -> None:
         try:

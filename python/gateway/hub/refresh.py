@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gateway.auth.identity import Identity
 from gateway.errors import BrokerError, ForbiddenError, TokenError
 from gateway.fanout.base import ConnectionIdentity, ConnectionInfo, Fanout
@@ -10,10 +12,11 @@ from gateway.hub.base import ChannelInterest
 from gateway.hub.label import Label
 from gateway.hub.profiles import channels_of
 from gateway.hub.sectors import CachedSectorDirectory
+from gateway.ingest.live_base import RoomInterest
 from gateway.protocol import messages
 from gateway.protocol.audiences import AudienceKind, parse_channel
 from gateway.protocol.messages import ErrorCode
-from gateway.types import Clock, ConnectionId
+from gateway.types import Clock, ConnectionId, Room
 
 REFRESH_SECONDS = 10.0
 """At most one refresh of a connection in so many seconds: each may cost a question to Redis."""
@@ -54,11 +57,13 @@ class ConnectionRefresh:
         authenticator: Authenticator,
         sectors: CachedSectorDirectory,
         interest: ChannelInterest,
+        rooms: RoomInterest,
     ) -> None:
         self._fanout = fanout
         self._authenticator = authenticator
         self._sectors = sectors
         self._interest = interest
+        self._rooms = rooms
 
     async def sectors(self, connection: ConnectionId, *, bare: bool) -> str | ErrorCode:
         """Ask for the sectors anew, and move the connection into their audiences.
@@ -88,7 +93,7 @@ class ConnectionRefresh:
                 for room in info.memberships
             )
             async with self._interest.hold(channels_of(memberships)):
-                self._fanout.move(connection, memberships)
+                self._fanout.move(connection, memberships)  # its rooms stay, so they need no hold
         except BrokerError:
             return ErrorCode.TOO_SOON
         return messages.sectors_updated(sectors, bare=bare)
@@ -111,8 +116,9 @@ class ConnectionRefresh:
                 raise ForbiddenError("the new token belongs to another subject or tenant")
             sectors = await self._sectors.of_identity(label.profile, identity)
             memberships = label.profile.memberships(identity, sectors)
-            async with self._interest.hold(channels_of(memberships)):
-                self._fanout.move(connection, memberships)
+            rooms = [membership.room for membership in memberships]
+            async with self._interest.hold(channels_of(memberships)), self._rooms.hold(rooms):
+                self._fanout.move(connection, memberships, positions_of(self._rooms, rooms))
                 self._fanout.set_identity(
                     connection,
                     core_identity(identity, Label(label.endpoint, identity.sectors is not None, label.since)),
@@ -122,6 +128,11 @@ class ConnectionRefresh:
         except TokenError:
             return ErrorCode.BAD_TOKEN
         return messages.token_refreshed(identity.expires_at)
+
+
+def positions_of(interest: RoomInterest, rooms: Iterable[Room]) -> dict[int, str]:
+    """Branch to the position up to which its events have been submitted, of rooms that are held."""
+    return {room.branch: position for room in rooms if (position := interest.position(room)) is not None}
 
 
 def core_identity(identity: Identity, label: Label) -> ConnectionIdentity:

@@ -32,11 +32,18 @@ class Interest:
 
     Args:
         patterns: where given, these patterns are subscribed once and for all, and occupancy changes nothing.
+        sharded: the channels are sharded ones (`SSUBSCRIBE`); there are no sharded patterns.
         timeout: seconds that `hold` waits for a confirmation.
+
+    Raises:
+        ValueError: both `patterns` and `sharded`.
     """
 
-    def __init__(self, *, patterns: Sequence[str] = (), timeout: float = 5.0) -> None:
+    def __init__(self, *, patterns: Sequence[str] = (), sharded: bool = False, timeout: float = 5.0) -> None:
+        if patterns and sharded:
+            raise ValueError("sharded channels cannot be subscribed by pattern; give their names by occupancy")
         self._patterns = tuple(patterns)
+        self._sharded = sharded
         self._timeout = timeout
         self._held: Counter[str] = Counter()
         self._occupied: Counter[str] = Counter()
@@ -55,7 +62,11 @@ class Interest:
     @property
     def confirmed(self) -> int:
         """How many of them Redis has confirmed on the current connection."""
-        return sum(map(self._is_confirmed, self._all_wanted()))
+        return sum(map(self.is_confirmed, self._all_wanted()))
+
+    def is_confirmed(self, name: str) -> bool:
+        """Whether everything that is published on this channel from now on will come, while the connection lives."""
+        return name in self._asked and name not in self._unanswered
 
     # --- what the node needs ------------------------------------------------------------------------------------
 
@@ -126,10 +137,13 @@ class Interest:
     def confirm(self, batch: PubSubBatch) -> None:
         """Take note of the confirmations that a read brought."""
         for name in batch.unsubscribed:
-            self._answered(name)
+            if name in self._unanswered:
+                self._answered(name)
+            else:
+                self._ended(name)
         for name in batch.subscribed:
             self._answered(name)
-            if self._is_confirmed(name):
+            if self.is_confirmed(name):
                 for waiter in self._waiting.pop(name, ()):
                     if not waiter.done():
                         waiter.set_result(None)
@@ -141,9 +155,6 @@ class Interest:
 
     def _is_wanted(self, name: str) -> bool:
         return name in self._held or name in self._occupied or name in self._patterns
-
-    def _is_confirmed(self, name: str) -> bool:
-        return name in self._asked and name not in self._unanswered
 
     def _count(self, counter: Counter[str], names: Iterable[str], by: int) -> None:
         for name in names:
@@ -166,6 +177,13 @@ class Interest:
         else:
             del self._unanswered[name]
 
+    def _ended(self, name: str) -> None:
+        """The server ended a subscription by itself (a cluster moved the slot): ask for it again."""
+        self._asked.discard(name)
+        if self._is_wanted(name):
+            self._changed.add(name)
+            self._wake.set()
+
     async def _subscribe(self, connection: PubSubConnection, names: Sequence[str]) -> None:
         names = [name for name in names if self._is_wanted(name) and name not in self._asked]
         if not names:
@@ -176,6 +194,8 @@ class Interest:
         self._unanswered.update(names)
         if self._patterns:
             await connection.psubscribe(names)
+        elif self._sharded:
+            await connection.ssubscribe(names)
         else:
             await connection.subscribe(names)
 
@@ -187,11 +207,14 @@ class Interest:
             return
         self._asked.difference_update(names)
         self._unanswered.update(names)
-        await connection.unsubscribe(names)
+        if self._sharded:
+            await connection.sunsubscribe(names)
+        else:
+            await connection.unsubscribe(names)
 
     async def _all_confirmed(self, names: Sequence[str]) -> None:
         # Looked at again from the start after every wait: a reconnect takes earlier confirmations back.
-        while missing := next((name for name in names if not self._is_confirmed(name)), None):
+        while missing := next((name for name in names if not self.is_confirmed(name)), None):
             waiter = asyncio.get_running_loop().create_future()
             waiters = self._waiting.setdefault(missing, [])
             waiters.append(waiter)

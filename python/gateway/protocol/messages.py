@@ -38,8 +38,8 @@ def _text(message: Mapping[str, object]) -> str:
 def welcome(
     connection_id: str,
     heartbeat: float,
-    positions: Mapping[str, str],
-    resumed: Mapping[str, bool] | None = None,
+    positions: Mapping[int, str],
+    resumed: Mapping[int, bool] | None = None,
 ) -> str:
     """The first message of every connection.
 
@@ -60,7 +60,7 @@ def welcome(
     return _text(message)
 
 
-def pong(positions: Mapping[str, str] | None = None) -> str:
+def pong(positions: Mapping[int, str] | None = None) -> str:
     """The answer to a ping, with the current positions."""
     return _text({"type": "pong", "positions": positions or {}})
 
@@ -68,6 +68,11 @@ def pong(positions: Mapping[str, str] | None = None) -> str:
 def gap(dropped: int) -> str:
     """Stands where so many best-effort events were dropped."""
     return f'{{"type":"gap","dropped":{dropped}}}'
+
+
+def critical_gap(branch: int) -> str:
+    """Says that a critical event of a branch may be missing: the client fetches the branch's state anew."""
+    return f'{{"type":"gap","branch":{branch},"critical":true}}'
 
 
 def error(code: ErrorCode) -> str:

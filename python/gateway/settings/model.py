@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _SECRET = Note(secret=True, expected="a secret of at least 32 bytes")
 _SECRETS = Note(secret=True, expected="kid:secret,kid:secret")
-_HISTORY = "critical events"
 _LIMITS = "limits across nodes"
 _REVOKE = "revalidation"
 
@@ -149,21 +148,11 @@ class Settings(BaseSettings):
     table_token_revalidation_interval: Annotated[
         float, Note("s", later=_REVOKE), _help("How often a connection's table token is checked again.", gt=0)
     ] = 1800.0
-    history_events: Annotated[
-        int, Note("events", later=_HISTORY), _help("Critical events that a room's history keeps.", ge=2)
-    ] = 1000
-    history_ttl: Annotated[int, Note("s", later=_HISTORY), _help("How long a quiet room's history is kept.", ge=1)] = (
-        3600
-    )
-    head_ttl: Annotated[
-        int, Note("s", later=_HISTORY), _help("How long a quiet room's last position is kept.", ge=1)
-    ] = 604_800
-    relay_lease: Annotated[
-        float, Note("s", later=_HISTORY), _help("How long a relay that fell silent keeps its lease.", gt=0)
-    ] = 10.0
-    dlq_tries: Annotated[
-        int, Note(later=_HISTORY), _help("Attempts after which a critical event goes to the DLQ.", ge=1)
-    ] = 3
+    history_events: Annotated[int, Note("events"), _help("Critical events that a room's history keeps.", ge=2)] = 1000
+    history_ttl: Annotated[int, Note("s"), _help("How long a quiet room's history is kept.", ge=1)] = 3600
+    head_ttl: Annotated[int, Note("s"), _help("How long a quiet room's last position is kept.", ge=1)] = 604_800
+    relay_lease: Annotated[float, Note("s"), _help("How long a relay that fell silent keeps its lease.", gt=0)] = 10.0
+    dlq_tries: Annotated[int, _help("Attempts after which a critical event goes to the DLQ.", ge=1)] = 3
     drain_seconds: Annotated[
         float, Note("s"), _help("How long a stopping gateway may take to pass on what it accepted.", ge=0)
     ] = 5.0

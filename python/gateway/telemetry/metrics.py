@@ -12,6 +12,7 @@ from gateway.protocol.close_codes import WSCloseCode
 from gateway.protocol.events import DropReason
 from gateway.protocol.messages import ErrorCode
 from gateway.telemetry.core_collector import CoreCollector
+from gateway.telemetry.critical_metrics import CriticalMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,9 +36,9 @@ HANDSHAKE_OUTCOMES = (
     "disconnected",
     "error",
 )
-EVENT_SOURCES = ("pubsub",)
+EVENT_SOURCES = ("pubsub", "live")
 CLIENT_MESSAGES = ("ping", "control", "rate_limited")
-BREAKER_DUTIES = ("commands", "pubsub")
+BREAKER_DUTIES = ("commands", "pubsub", "live", "relay")
 SECTOR_OUTCOMES = ("token", "cached", "directory", "failed")
 BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -67,7 +68,8 @@ class Metrics:
     start, at 0, so that a rate over them is right from the first event on.
 
     It keeps `hub.base.HubObserver` too; `ingest` is what keeps `ingest.base.IngestObserver`, whose `on_dropped` is
-    about events, while the fan-out's is about one slow connection's outbox.
+    about events, while the fan-out's is about one slow connection's outbox; `live` is the same for live channels, and
+    `critical` keeps `ingest.relay_base.RelayObserver`.
     """
 
     def __init__(self) -> None:
@@ -125,7 +127,9 @@ class Metrics:
             labelnames=("version", "fanout"),
             registry=self.registry,
         )
+        self.critical = CriticalMetrics(self._counter, self._gauge)
         self.ingest = IngestMetrics(self)
+        self.live = LiveMetrics(self)
         # Open descriptors and memory, which the connections limit is about.
         ProcessCollector(registry=self.registry)
 
@@ -277,3 +281,26 @@ class IngestMetrics:
         """See `IngestObserver`."""
         self._metrics.pubsub_reconnects.inc()
         self._metrics.pubsub_away_seconds.inc(seconds)
+
+
+class LiveMetrics(IngestMetrics):
+    """What the live channels tell: `ingest.live_base.LiveObserver`. Thread-safe."""
+
+    def on_interruption(self) -> None:
+        """See `IngestObserver`; critical events of that time are repaired from history."""
+        self._metrics.critical.live_interruptions.inc()
+
+    def on_reconnected(self, seconds: float) -> None:
+        """See `IngestObserver`."""
+
+    def on_repair(self, cause: str) -> None:
+        """See `LiveObserver`."""
+        self._metrics.critical.repairs.labels(cause=str(cause)).inc()
+
+    def on_gap(self) -> None:
+        """See `LiveObserver`."""
+        self._metrics.critical.gaps.inc()
+
+    def on_behind(self, rooms: int) -> None:
+        """See `LiveObserver`."""
+        self._metrics.critical.rooms_behind.set(rooms)

@@ -51,6 +51,18 @@ pub fn check_label(label: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuse a period between checks that is none.
+///
+/// # Errors
+/// [`Error::BadPeriod`].
+pub fn check_period(seconds: Option<f64>) -> Result<(), Error> {
+    if seconds.is_none_or(|seconds| seconds > 0.0) {
+        Ok(())
+    } else {
+        Err(Error::BadPeriod)
+    }
+}
+
 /// Refuse memberships that are empty, ambiguous, or of another tenant than the connection's.
 ///
 /// # Errors

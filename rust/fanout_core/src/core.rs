@@ -15,19 +15,21 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::audience::{AudienceKey, AudienceTable};
 use crate::budget::Budget;
-use crate::checks::{Membership, RawMembership, check_label, check_memberships, check_tenant};
+use crate::checks::{
+    Membership, RawMembership, check_label, check_memberships, check_period, check_tenant,
+};
 use crate::clock::Clock;
 use crate::directory::{Admission, Directory};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, check_position};
 use crate::error::Error;
 use crate::frame::{text_frame, text_frame_with};
-use crate::id::{ConnectionId, EVENT_LOOP, OwnerId, Room};
+use crate::id::{ConnectionId, EVENT_LOOP, OwnerId, Owners, Room};
 use crate::identity::{Attached, Identities, Identity};
 use crate::index::ConnectionIndex;
 use crate::lock::lock;
 use crate::notice::{Notice, Notices};
 use crate::permits::Limits;
-use crate::reactor::{Command, Mailbox, ReactorStats, Settings};
+use crate::reactor::{Command, Mailbox, ReactorStats, Schedule, Settings};
 use crate::stats::{Snapshot, Stats};
 use crate::ticket::{Broadcast, Tickets};
 
@@ -44,13 +46,25 @@ pub struct Submission<S, P> {
     pub position: Option<S>,
 }
 
-/// Audiences that got their first member or lost their last, one entry for each room.
+/// Audiences and rooms that got their first member of an owner or lost their last; audiences once for each room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Occupancy {
     /// In the order in which they were given.
     pub occupied: Vec<String>,
     /// In the order in which they had been given.
     pub vacated: Vec<String>,
+    /// In the order in which they were given.
+    pub rooms_occupied: Vec<Room>,
+    /// In the order in which they had been given.
+    pub rooms_vacated: Vec<Room>,
+}
+
+impl Occupancy {
+    /// Whether nothing has changed. A room comes and goes with its audiences, so these say it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.occupied.is_empty() && self.vacated.is_empty()
+    }
 }
 
 /// What the core says of one connection.
@@ -154,26 +168,28 @@ impl Core {
         }
     }
 
-    /// Enter a connection; events admitted before are not for it.
+    /// Enter a connection; events admitted before are not for it. `positions` are those of its rooms, by branch.
     ///
     /// # Errors
-    /// An id out of range or in use, an identity or memberships that [`crate::checks`] refuses; nothing is changed.
+    /// An id out of range or in use, an identity, memberships or positions that are refused; nothing is changed.
     pub fn attach<S: AsRef<str>>(
         &self,
         connection: i64,
         memberships: &[RawMembership<S>],
         identity: Identity,
+        positions: &[(i64, Arc<str>)],
     ) -> Result<Occupancy, Error> {
         let mut identities = lock(&self.identities);
         let (connection, memberships) =
             check_newcomer(&identities, connection, memberships, &identity)?;
+        check_positions(positions)?;
         let owner = EVENT_LOOP;
         identities.insert(connection, Attached { identity, owner });
         self.stats.attached();
-        Ok(self.replace_memberships(connection, owner, &memberships))
+        Ok(self.replace_memberships(connection, owner, &memberships, positions))
     }
 
-    /// Replace a connection's memberships in one step.
+    /// Replace a connection's memberships in one step. `positions` are those of rooms that are new to it, by branch.
     ///
     /// # Errors
     /// [`Error::NoConnection`], or what [`crate::checks`] refuses; nothing is changed.
@@ -181,11 +197,13 @@ impl Core {
         &self,
         connection: i64,
         memberships: &[RawMembership<S>],
+        positions: &[(i64, Arc<str>)],
     ) -> Result<Occupancy, Error> {
         let identities = lock(&self.identities);
         let (connection, attached) = attached(&identities, connection)?;
         let memberships = check_memberships(memberships, attached.identity.tenant)?;
-        Ok(self.replace_memberships(connection, attached.owner, &memberships))
+        check_positions(positions)?;
+        Ok(self.replace_memberships(connection, attached.owner, &memberships, positions))
     }
 
     /// Replace who is behind a connection.
@@ -197,6 +215,7 @@ impl Core {
         let (connection, old) = attached(&identities, connection)?;
         check_tenant(identity.tenant)?;
         check_label(&identity.label)?;
+        check_period(identity.check_every)?;
         if identity.tenant != old.identity.tenant {
             return Err(Error::TenantChanged {
                 connection,
@@ -204,10 +223,10 @@ impl Core {
                 to: identity.tenant,
             });
         }
-        let (owner, expires_at) = (old.owner, identity.expires_at);
+        let (owner, schedule) = (old.owner, Schedule::of(&identity));
         identities.replace(connection, identity);
         drop(identities);
-        self.set_expiry(connection, owner, expires_at);
+        self.reschedule(connection, owner, schedule);
         Ok(())
     }
 
@@ -222,7 +241,7 @@ impl Core {
         let owner = attached.owner;
         identities.remove(connection);
         self.stats.left();
-        self.replace_memberships::<&str>(connection, owner, &[])
+        self.replace_memberships::<&str>(connection, owner, &[], &[])
     }
 
     /// Admit events, one answer for each, in order; reactors are told of those that are for members of theirs.
@@ -263,11 +282,11 @@ impl Core {
             };
             match answer {
                 Admission::Ticket(ticket, owners) => {
-                    let broadcast = Arc::new(Broadcast {
+                    let broadcast = Broadcast {
                         ticket,
                         room,
                         // After the admission: who is entitled joined before it, and made the name known before that.
-                        audiences: self.audiences.find(&item.audiences),
+                        audiences: Some(self.audiences.find(&item.audiences)),
                         size,
                         frame: match envelope {
                             _ if !owners.has_reactors() => Arc::default(),
@@ -276,16 +295,14 @@ impl Core {
                                 text_frame_with(envelope.len(), |buffer| envelope.copy_to(buffer))
                             }
                         },
-                        critical: envelope.is_some(),
+                        position: item
+                            .position
+                            .as_ref()
+                            .map(|position| position.as_ref().into()),
                         accepted,
                         owners_left: AtomicU32::new(owners.count()),
-                    });
-                    for owner in owners.reactors() {
-                        passing[owner.index()].push(Command::Pass(Arc::clone(&broadcast)));
-                    }
-                    if owners.has_event_loop() {
-                        self.tickets.hold(broadcast);
-                    }
+                    };
+                    self.begin(broadcast, owners, &mut passing);
                 }
                 Admission::Refused => {
                     refused_rooms.insert(room);
@@ -300,6 +317,55 @@ impl Core {
         Ok(answers)
     }
 
+    /// Admit a message of the gateway's own for every member of a room, in the place of a critical event.
+    ///
+    /// # Errors
+    /// A room out of range, or a position that is none; then nothing was admitted.
+    pub fn announce(
+        &self,
+        room: (i64, i64),
+        text: &str,
+        position: &str,
+    ) -> Result<Admission, Error> {
+        let room = Room::new(room.0, room.1)?;
+        check_position(position)?;
+        let size = text.len() as u64;
+        let answer = self.directory.admit(room, size);
+        let refused = u64::from(answer == Admission::Refused);
+        self.stats.batch(1 - refused, refused);
+        if let Admission::Ticket(ticket, owners) = answer {
+            let broadcast = Broadcast {
+                ticket,
+                room,
+                audiences: None,
+                size,
+                frame: if owners.has_reactors() {
+                    text_frame(text.as_bytes())
+                } else {
+                    Arc::default()
+                },
+                position: Some(position.into()),
+                accepted: self.clock.monotonic(),
+                owners_left: AtomicU32::new(owners.count()),
+            };
+            let mut passing: Vec<Vec<Command>> = self.owned.iter().map(|_| Vec::new()).collect();
+            self.begin(broadcast, owners, &mut passing);
+            self.tell(passing);
+        }
+        Ok(answer)
+    }
+
+    /// Let the owners pass an admitted event: the event loop by its ticket, reactors by what is collected here.
+    fn begin(&self, broadcast: Broadcast, owners: Owners, passing: &mut [Vec<Command>]) {
+        let broadcast = Arc::new(broadcast);
+        for owner in owners.reactors() {
+            passing[owner.index()].push(Command::Pass(Arc::clone(&broadcast)));
+        }
+        if owners.has_event_loop() {
+            self.tickets.hold(broadcast);
+        }
+    }
+
     /// Whom a ticket's event reaches now of the event loop's connections, each once, in no particular order.
     ///
     /// # Errors
@@ -307,12 +373,7 @@ impl Core {
     pub fn recipients(&self, ticket: i64) -> Result<Vec<ConnectionId>, Error> {
         let broadcast = self.tickets.get(ticket)?;
         let mut found = Vec::new();
-        lock(&self.owned[0].index).recipients(
-            broadcast.ticket,
-            broadcast.room,
-            &broadcast.audiences,
-            &mut found,
-        );
+        broadcast.recipients(&mut lock(&self.owned[0].index), &mut found);
         Ok(found.iter().map(|recipient| recipient.connection).collect())
     }
 
@@ -326,25 +387,43 @@ impl Core {
             return Ok(false);
         };
         let index = lock(&self.owned[0].index);
-        Ok(index.reaches(
-            broadcast.ticket,
-            broadcast.room,
-            &broadcast.audiences,
-            connection,
-        ))
+        Ok(broadcast.since(&index, connection).is_some())
     }
 
-    /// The event loop has passed a ticket's event; the last owner to pass it gives its permits back.
+    /// The event loop has passed a ticket's event, or has thrown it away; the last owner to be done with it gives its
+    /// permits back.
     ///
     /// # Errors
     /// [`Error::NoTicket`], also the second time.
-    pub fn finish(&self, ticket: i64) -> Result<(), Error> {
+    pub fn finish(&self, ticket: i64, passed: bool) -> Result<(), Error> {
         let broadcast = self.tickets.take(ticket)?;
+        if passed {
+            self.set_position(EVENT_LOOP, &broadcast);
+        }
         self.passed(&broadcast);
         Ok(())
     }
 
-    /// One owner has passed an event.
+    /// An owner stands behind an event, if that has a position.
+    pub(crate) fn set_position(&self, owner: OwnerId, broadcast: &Broadcast) {
+        if let Some(position) = &broadcast.position {
+            let mut index = lock(&self.owned[owner.index()].index);
+            index.set_position(broadcast.room, broadcast.ticket, position);
+        }
+    }
+
+    /// The positions of a connection's rooms that have one, by branch; none when it is not there.
+    pub fn positions(&self, connection: i64) -> Vec<(i64, Arc<str>)> {
+        let identities = lock(&self.identities);
+        let Ok((connection, attached)) = attached(&identities, connection) else {
+            return Vec::new();
+        };
+        let found = lock(&self.owned[attached.owner.index()].index).positions_of(connection);
+        let branch = |(room, position): (Room, _)| (room.branch(), position);
+        found.into_iter().map(branch).collect()
+    }
+
+    /// One owner is done with an event.
     pub(crate) fn passed(&self, broadcast: &Broadcast) {
         if broadcast.passed() {
             self.directory.finish(broadcast.room, broadcast.size);
@@ -421,6 +500,7 @@ impl Core {
         connection: ConnectionId,
         owner: OwnerId,
         memberships: &[Membership<'_, S>],
+        positions: &[(i64, Arc<str>)],
     ) -> Occupancy {
         let mut wanted = Vec::with_capacity(memberships.len());
         for Membership { room, audiences } in memberships {
@@ -434,21 +514,39 @@ impl Core {
         // Held to the end: who looks up recipients between the directory's change and the index' must wait.
         let mut index = lock(&own.index);
         let old_rooms = index.rooms_of(connection);
-        let since: FxHashMap<_, _> = memberships
-            .iter()
-            .map(|Membership { room, .. }| {
-                let first = if old_rooms.contains(room) {
-                    self.directory.now(*room)
-                } else {
-                    self.directory.enter(*room, owner, &self.stats)
-                };
-                (*room, first)
-            })
-            .collect();
-        let change = index.replace(connection, &wanted, |room| since[&room]);
-        for room in old_rooms.iter().filter(|room| !since.contains_key(room)) {
-            self.directory.exit(*room, owner, &self.stats);
+        let mut rooms_occupied = Vec::new();
+        let mut learnt = Vec::new();
+        let mut since = FxHashMap::default();
+        for Membership { room, .. } in memberships {
+            let first = if old_rooms.contains(room) {
+                self.directory.now(*room)
+            } else {
+                let entrance = self.directory.enter(*room, owner, &self.stats);
+                if entrance.is_first {
+                    rooms_occupied.push(*room);
+                }
+                // Events under way lead up to the given position; a member that waits for them must not be told that
+                // it is there. Who enters an empty room waits for none.
+                let is_there =
+                    entrance.is_first || (entrance.is_quiet && !index.has_position(*room));
+                let given = positions
+                    .iter()
+                    .find(|(branch, _)| *branch == room.branch());
+                if is_there && let Some((_, position)) = given {
+                    learnt.push((*room, entrance.since, position));
+                }
+                entrance.since
+            };
+            since.insert(*room, first);
         }
+        let change = index.replace(connection, &wanted, |room| since[&room]);
+        for (room, since, position) in learnt {
+            index.set_position(room, since, position);
+        }
+        let mut rooms_vacated = old_rooms;
+        rooms_vacated.retain(|room| {
+            !since.contains_key(room) && self.directory.exit(*room, owner, &self.stats)
+        });
         if change.lost {
             // Release, and read with Acquire: who sees the old number took his copy before this change.
             own.losses.fetch_add(1, Ordering::Release);
@@ -458,10 +556,12 @@ impl Core {
         let occupancy = Occupancy {
             occupied: names(&change.occupied),
             vacated: names(&change.vacated),
+            rooms_occupied,
+            rooms_vacated,
         };
         match &self.sockets {
             Some(sockets) if owner != EVENT_LOOP => {
-                if !(occupancy.occupied.is_empty() && occupancy.vacated.is_empty()) {
+                if !occupancy.is_empty() {
                     // Under the index' lock, which is what gives the changes their order. The caller signals.
                     let _ = sockets.notices.enqueue(Notice::Occupancy(occupancy));
                 }
@@ -485,8 +585,16 @@ pub(crate) fn check_newcomer<'a, S: AsRef<str>>(
     }
     check_tenant(identity.tenant)?;
     check_label(&identity.label)?;
+    check_period(identity.check_every)?;
     let memberships = check_memberships(memberships, identity.tenant)?;
     Ok((connection, memberships))
+}
+
+/// Refuse positions that are none.
+pub(crate) fn check_positions(positions: &[(i64, Arc<str>)]) -> Result<(), Error> {
+    positions
+        .iter()
+        .try_for_each(|(_, position)| check_position(position))
 }
 
 /// A connection that is there.

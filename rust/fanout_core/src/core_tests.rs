@@ -14,6 +14,7 @@ fn somebody(tenant: i64, keys: &[&str]) -> Identity {
         keys: keys.iter().map(|key| (*key).into()).collect(),
         expires_at: None,
         label: Box::default(),
+        check_every: None,
     }
 }
 
@@ -61,6 +62,7 @@ fn an_event_reaches_its_audience_once_and_no_other_tenant() {
             id,
             &[member((tenant, 5), &["w", "k"])],
             somebody(tenant, &[]),
+            &[],
         )
         .unwrap();
     }
@@ -71,22 +73,23 @@ fn an_event_reaches_its_audience_once_and_no_other_tenant() {
 #[test]
 fn who_comes_later_gets_nothing_and_who_leaves_gets_nothing_more() {
     let core = core((0, 0, 0));
-    core.attach(1, &[member((1, 5), &["w"])], somebody(1, &[]))
+    core.attach(1, &[member((1, 5), &["w"])], somebody(1, &[]), &[])
         .unwrap();
-    core.attach(2, &[member((1, 5), &["w"])], somebody(1, &[]))
+    core.attach(2, &[member((1, 5), &["w"])], somebody(1, &[]), &[])
         .unwrap();
     let ticket = ticket(&core, event((1, 5), &["w"]));
-    core.attach(3, &[member((1, 5), &["w"])], somebody(1, &[]))
+    core.attach(3, &[member((1, 5), &["w"])], somebody(1, &[]), &[])
         .unwrap();
     assert_eq!(reached(&core, ticket), [1, 2]);
     core.leave(1);
     assert_eq!(reached(&core, ticket), [2]);
     assert_eq!(core.still_entitled(ticket, 1), Ok(false));
     assert_eq!(core.still_entitled(ticket, 2), Ok(true));
-    core.move_to(2, &[member((1, 5), &["w", "k"])]).unwrap();
+    core.move_to(2, &[member((1, 5), &["w", "k"])], &[])
+        .unwrap();
     assert_eq!(reached(&core, ticket), [2], "what stays keeps its place");
-    core.move_to(2, &[member((1, 5), &["k"])]).unwrap();
-    core.move_to(2, &[member((1, 5), &["w"])]).unwrap();
+    core.move_to(2, &[member((1, 5), &["k"])], &[]).unwrap();
+    core.move_to(2, &[member((1, 5), &["w"])], &[]).unwrap();
     assert!(
         reached(&core, ticket).is_empty(),
         "who comes back begins anew"
@@ -96,10 +99,10 @@ fn who_comes_later_gets_nothing_and_who_leaves_gets_nothing_more() {
 #[test]
 fn a_name_first_used_after_the_submit_reaches_nobody() {
     let core = core((0, 0, 0));
-    core.attach(1, &[member((1, 5), &["w"])], somebody(1, &[]))
+    core.attach(1, &[member((1, 5), &["w"])], somebody(1, &[]), &[])
         .unwrap();
     let ticket = ticket(&core, event((1, 5), &["k"]));
-    core.attach(2, &[member((1, 5), &["k"])], somebody(1, &[]))
+    core.attach(2, &[member((1, 5), &["k"])], somebody(1, &[]), &[])
         .unwrap();
     assert!(reached(&core, ticket).is_empty());
 }
@@ -108,7 +111,7 @@ fn a_name_first_used_after_the_submit_reaches_nobody() {
 fn a_refused_room_stays_refused_within_the_batch_only() {
     let core = core((0, 10, 1));
     for (id, branch) in [(1, 5), (2, 6)] {
-        core.attach(id, &[member((1, branch), &["w"])], somebody(1, &[]))
+        core.attach(id, &[member((1, branch), &["w"])], somebody(1, &[]), &[])
             .unwrap();
     }
     let big = Submission {
@@ -139,7 +142,7 @@ fn a_refused_room_stays_refused_within_the_batch_only() {
 #[test]
 fn a_malformed_item_admits_nothing_of_its_batch() {
     let core = core((0, 0, 0));
-    core.attach(1, &[member((1, 5), &["w"])], somebody(1, &[]))
+    core.attach(1, &[member((1, 5), &["w"])], somebody(1, &[]), &[])
         .unwrap();
     let bad = Submission {
         position: Some("1-1/0123abcd"),
@@ -157,7 +160,7 @@ fn nothing_is_left_of_those_who_left() {
     let core = core((0, 0, 0));
     for id in 1..=50 {
         let rooms = [member((1, 5), &["w", "k"]), member((1, 6), &["w"])];
-        core.attach(id, &rooms, somebody(1, &["user:1", "user:1"]))
+        core.attach(id, &rooms, somebody(1, &["user:1", "user:1"]), &[])
             .unwrap();
     }
     assert_eq!(core.count(1, "user:1"), 50);
@@ -165,8 +168,8 @@ fn nothing_is_left_of_those_who_left() {
     for id in 1..=50 {
         core.leave(id);
     }
-    core.finish(ticket).unwrap();
-    assert_eq!(core.finish(ticket), Err(Error::NoTicket(ticket)));
+    core.finish(ticket, true).unwrap();
+    assert_eq!(core.finish(ticket, true), Err(Error::NoTicket(ticket)));
     assert!(core.audiences.is_empty());
     assert_eq!(core.count(1, "user:1"), 0);
     let expected = Snapshot {
@@ -181,8 +184,13 @@ fn listing_goes_on_where_it_stopped() {
     let core = core((0, 0, 0));
     for id in 1..=5 {
         let tenant = 1 + id % 2;
-        core.attach(id, &[member((tenant, 5), &["w"])], somebody(tenant, &[]))
-            .unwrap();
+        core.attach(
+            id,
+            &[member((tenant, 5), &["w"])],
+            somebody(tenant, &[]),
+            &[],
+        )
+        .unwrap();
     }
     let ids = |tenant, cursor, limit| {
         let (page, next) = core.list(tenant, cursor, limit).unwrap();
@@ -209,24 +217,24 @@ fn listing_goes_on_where_it_stopped() {
 #[test]
 fn threads_agree_on_the_order_of_a_room() {
     let core = core((0, 0, 0));
-    core.attach(1, &[member((1, 5), &["w"])], somebody(1, &[]))
+    core.attach(1, &[member((1, 5), &["w"])], somebody(1, &[]), &[])
         .unwrap();
     thread::scope(|scope| {
         for from in [100, 200] {
             let core = &core;
             scope.spawn(move || {
                 for id in from..from + 50 {
-                    core.attach(id, &[member((1, 5), &["w"])], somebody(1, &["user:1"]))
+                    core.attach(id, &[member((1, 5), &["w"])], somebody(1, &["user:1"]), &[])
                         .unwrap();
                     let mine = ticket(core, event((1, 5), &["w"]));
                     assert_eq!(core.still_entitled(mine, id), Ok(true));
                     assert_eq!(core.still_entitled(mine, 1), Ok(true));
                     core.leave(id);
                     assert!(!reached(core, mine).contains(&id));
-                    core.attach(id + 1_000, &[member((1, 5), &["w"])], somebody(1, &[]))
+                    core.attach(id + 1_000, &[member((1, 5), &["w"])], somebody(1, &[]), &[])
                         .unwrap();
                     assert!(!reached(core, mine).contains(&(id + 1_000)));
-                    core.finish(mine).unwrap();
+                    core.finish(mine, true).unwrap();
                 }
             });
         }

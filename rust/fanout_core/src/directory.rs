@@ -34,6 +34,17 @@ pub enum Admission {
     Ticket(TicketId, Owners),
 }
 
+/// How a member entered a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entrance {
+    /// The first ticket that its stays are entitled to.
+    pub since: TicketId,
+    /// Whether it is the first of its owner.
+    pub is_first: bool,
+    /// Whether all events of the room have been passed by everybody.
+    pub is_quiet: bool,
+}
+
 #[derive(Debug, Default)]
 struct RoomEntry {
     /// Members with each owner that has any: one owner, or a few, so a list beats a map.
@@ -76,18 +87,26 @@ impl Directory {
         TicketId(self.last_ticket.load(Ordering::Relaxed) + 1)
     }
 
-    /// Enter a member into a room; the first ticket that it is entitled to.
-    pub fn enter(&self, room: Room, owner: OwnerId, stats: &Stats) -> TicketId {
+    /// Enter a member into a room.
+    pub fn enter(&self, room: Room, owner: OwnerId, stats: &Stats) -> Entrance {
         let mut shard = self.get_tenant_branch_lock(room);
-        let members = &mut shard.entry(room).or_default().members;
+        let entry = shard.entry(room).or_default();
+        let members = &mut entry.members;
         if members.is_empty() {
             stats.room_opened();
         }
-        match members.iter_mut().find(|(of, _)| *of == owner) {
-            Some((_, count)) => *count += 1,
-            None => members.push((owner, 1)),
+        let found = members.iter_mut().find(|(of, _)| *of == owner);
+        let is_first = found.is_none();
+        if let Some((_, count)) = found {
+            *count += 1;
+        } else {
+            members.push((owner, 1));
         }
-        self.next_ticket()
+        Entrance {
+            since: self.next_ticket(),
+            is_first,
+            is_quiet: entry.permits.is_idle(),
+        }
     }
 
     /// Which reactor a newcomer of a room should go to, of so many.
@@ -115,15 +134,17 @@ impl Directory {
         self.next_ticket()
     }
 
-    /// Take a member out of a room that it had entered.
-    pub fn exit(&self, room: Room, owner: OwnerId, stats: &Stats) {
+    /// Take a member out of a room that it had entered; whether it was the last of its owner.
+    pub fn exit(&self, room: Room, owner: OwnerId, stats: &Stats) -> bool {
         let mut shard = self.get_tenant_branch_lock(room);
         let Some(entry) = shard.get_mut(&room) else {
-            return;
+            return false;
         };
+        let mut was_last = false;
         if let Some(at) = entry.members.iter().position(|(of, _)| *of == owner) {
             entry.members[at].1 -= 1;
             if entry.members[at].1 == 0 {
+                was_last = true;
                 entry.members.swap_remove(at);
                 if entry.members.is_empty() {
                     stats.room_closed();
@@ -131,6 +152,7 @@ impl Directory {
             }
         }
         forget_if_unused(&mut shard, room);
+        was_last
     }
 
     /// Admit one event: all its permits and a ticket, or nothing.
@@ -196,12 +218,14 @@ mod tests {
     fn a_stay_is_entitled_to_what_is_admitted_after_it() {
         let (directory, stats) = directory();
         let room = Room::new(1, 5).unwrap();
-        assert_eq!(directory.enter(room, EVENT_LOOP, &stats), TicketId(1));
+        let first = directory.enter(room, EVENT_LOOP, &stats);
+        assert_eq!((first.since, first.is_first), (TicketId(1), true));
         assert_eq!(
             directory.admit(room, 1),
             Admission::Ticket(TicketId(1), [EVENT_LOOP].into_iter().collect())
         );
-        assert_eq!(directory.enter(room, EVENT_LOOP, &stats), TicketId(2));
+        let second = directory.enter(room, EVENT_LOOP, &stats);
+        assert_eq!((second.since, second.is_first), (TicketId(2), false));
         assert_eq!(directory.now(room), TicketId(2));
     }
 
@@ -244,10 +268,10 @@ mod tests {
         }
         let rooms = || stats.snapshot(directory.permits().in_flight()).rooms;
         assert_eq!(rooms(), 1);
-        directory.exit(room, OwnerId(1), &stats);
-        directory.exit(room, EVENT_LOOP, &stats);
+        assert!(!directory.exit(room, OwnerId(1), &stats));
+        assert!(directory.exit(room, EVENT_LOOP, &stats), "its owner's last");
         assert_eq!(rooms(), 1);
-        directory.exit(room, OwnerId(1), &stats);
+        assert!(directory.exit(room, OwnerId(1), &stats));
         assert_eq!((rooms(), rooms_kept(&directory)), (0, 0));
     }
 

@@ -4,6 +4,9 @@
 
 use crate::error::Error;
 
+/// The position of a room that never had a critical event; `ZERO` of `protocol/positions.py`.
+const ZERO: &str = "0-0";
+
 /// The pieces of a spliced event, in order, not yet copied together.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
@@ -71,6 +74,18 @@ impl<'a> Envelope<'a> {
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
         self.parts.concat()
+    }
+}
+
+/// Refuse what is no position of a room, and could not stand in a JSON string as it is.
+///
+/// # Errors
+/// [`Error::BadRoomPosition`].
+pub fn check_position(position: &str) -> Result<(), Error> {
+    if position == ZERO || event_id(position).is_some() {
+        Ok(())
+    } else {
+        Err(Error::BadRoomPosition)
     }
 }
 

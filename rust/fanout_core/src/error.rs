@@ -59,8 +59,12 @@ pub enum Error {
     ListLimit(i64),
     /// A limit is below zero.
     NegativeLimit(&'static str, i64),
+    /// A period between checks is not positive.
+    BadPeriod,
     /// A position is not `<id>/<hash>` in visible ASCII without quote and backslash.
     BadPosition,
+    /// A room's position is neither `0-0` nor an event's.
+    BadRoomPosition,
     /// A payload does not begin with an opening brace.
     NotAnObject,
 }
@@ -136,9 +140,17 @@ impl fmt::Display for Error {
             Self::NegativeLimit(name, value) => {
                 write!(f, "{name} is {value}; expected 0 (unlimited) or more")
             }
+            Self::BadPeriod => write!(
+                f,
+                "check_every is not a positive number of seconds; expected one, or None for never"
+            ),
             Self::BadPosition => write!(
                 f,
                 "position is malformed; expected <id>/<hash> in visible ASCII without quote and backslash"
+            ),
+            Self::BadRoomPosition => write!(
+                f,
+                "position is malformed; expected 0-0 or <id>/<hash> in visible ASCII without quote and backslash"
             ),
             Self::NotAnObject => write!(
                 f,

@@ -19,6 +19,8 @@ pub struct Identity {
     pub expires_at: Option<f64>,
     /// Kept and given back uninterpreted.
     pub label: Box<[u8]>,
+    /// Seconds between two checks; None for never.
+    pub check_every: Option<f64>,
 }
 
 /// An attached connection.

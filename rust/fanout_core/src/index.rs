@@ -3,6 +3,8 @@
 //! Everybody in one audience of one room stands in one vector, so that a broadcast reads memory in a row. Every
 //! connection knows where it stands in each, so that leaving costs as much as it has audiences, however large they are.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
@@ -80,6 +82,55 @@ struct Mark {
     at: u32,
 }
 
+/// For each member the last pass that met it, so that no set is built to meet it once. Beside the members and not in
+/// them: a pass reads nothing else of a member.
+#[derive(Debug, Default)]
+struct Marks {
+    marks: Vec<Mark>,
+    pass: u32,
+}
+
+impl Marks {
+    /// See to it that a member has a mark. A reused member's old one is of a pass gone by, and does no harm.
+    fn grow(&mut self, member: usize) {
+        if member == self.marks.len() {
+            self.marks.push(Mark::default());
+        }
+    }
+
+    /// Begin a pass, which has met nobody.
+    fn begin(&mut self) {
+        self.pass = self.pass.wrapping_add(1);
+        if self.pass == 0 {
+            self.marks.fill(Mark::default()); // once in four billion passes: old marks would look new
+            self.pass = 1;
+        }
+    }
+
+    /// Append somebody who was not met in this pass; otherwise he is there since the earlier of the two tickets.
+    fn meet(&mut self, recipient: Recipient, found: &mut Vec<Recipient>) {
+        let mark = &mut self.marks[recipient.slot as usize];
+        if mark.pass == self.pass {
+            let since = &mut found[mark.at as usize].since;
+            *since = recipient.since.min(*since);
+        } else {
+            *mark = Mark {
+                pass: self.pass,
+                at: narrow(found.len()),
+            };
+            found.push(recipient);
+        }
+    }
+}
+
+/// How far a room's critical events have been passed.
+#[derive(Clone, Debug)]
+struct Passed {
+    /// The event that brought it; what was admitted before does not take it back.
+    ticket: TicketId,
+    position: Arc<str>,
+}
+
 /// The index of one owner (the seed's name). For one thread at a time.
 #[derive(Debug, Default)]
 pub struct ConnectionIndex {
@@ -87,12 +138,13 @@ pub struct ConnectionIndex {
     keeps_slots: bool,
     rooms: FxHashMap<Room, FxHashMap<AudienceKey, u32>>,
     groups: Slab<Group>,
+    /// Of rooms with members. In the index, since its lock is what tells a room with members from one without.
+    positions: FxHashMap<Room, Passed>,
+    /// Since when a connection has been in a room, where it was moved and none of its stays there is as old.
+    entered: FxHashMap<(ConnectionId, Room), TicketId>,
     connections: FxHashMap<ConnectionId, u32>,
     members: Slab<Member>,
-    /// For each member the last pass that met it, so that no set is built to meet it once. Beside the members and not
-    /// in them: a pass reads nothing else of a member.
-    marks: Vec<Mark>,
-    pass: u32,
+    marks: Marks,
 }
 
 impl ConnectionIndex {
@@ -145,6 +197,11 @@ impl ConnectionIndex {
         since: impl Fn(Room) -> TicketId,
     ) -> Change {
         let mut change = Change::default();
+        let entered: Vec<_> = self
+            .rooms_of(connection)
+            .into_iter()
+            .filter_map(|room| Some((room, self.entered(room, connection)?)))
+            .collect();
         let member = self.member(connection);
         let old = std::mem::take(&mut self.members[member as usize].places);
         let mut gone: FxHashMap<u32, u32> =
@@ -180,6 +237,15 @@ impl ConnectionIndex {
                 self.members.remove(member as usize);
             }
         }
+        for (room, since) in entered {
+            self.entered.remove(&(connection, room));
+            if self
+                .entered(room, connection)
+                .is_some_and(|stay| stay > since)
+            {
+                self.entered.insert((connection, room), since);
+            }
+        }
         change
     }
 
@@ -208,32 +274,50 @@ impl ConnectionIndex {
             }
             return;
         }
-        self.pass = self.pass.wrapping_add(1);
-        if self.pass == 0 {
-            self.marks.fill(Mark::default()); // once in four billion passes: old marks would look new
-            self.pass = 1;
-        }
-        for group in audiences
+        let groups = audiences
             .iter()
-            .filter_map(|audience| in_room.get(audience))
-        {
+            .filter_map(|audience| in_room.get(audience));
+        self.marks.begin();
+        for group in groups {
             for seat in &self.groups[*group as usize].seats {
-                if seat.since > ticket {
-                    continue;
-                }
-                let mark = &mut self.marks[seat.member as usize];
-                if mark.pass == self.pass {
-                    let since = &mut found[mark.at as usize].since;
-                    *since = seat.since.min(*since);
-                } else {
-                    *mark = Mark {
-                        pass: self.pass,
-                        at: narrow(found.len()),
-                    };
-                    found.push(seat.recipient());
+                if seat.since <= ticket {
+                    self.marks.meet(seat.recipient(), found);
                 }
             }
         }
+    }
+
+    /// Append who has been in a room since a ticket was admitted, each once, with the first ticket since then.
+    pub fn members(&mut self, ticket: TicketId, room: Room, found: &mut Vec<Recipient>) {
+        let Some(in_room) = self.rooms.get(&room) else {
+            return;
+        };
+        self.marks.begin();
+        for group in in_room.values() {
+            for seat in &self.groups[*group as usize].seats {
+                let mut recipient = seat.recipient();
+                // Seldom is anybody in there at all.
+                if !self.entered.is_empty()
+                    && let Some(entered) = self.entered.get(&(seat.connection, room))
+                {
+                    recipient.since = *entered;
+                }
+                if recipient.since <= ticket {
+                    self.marks.meet(recipient, found);
+                }
+            }
+        }
+    }
+
+    /// The first ticket since which a connection has been in a room; None where it is not.
+    #[must_use]
+    pub fn entered(&self, room: Room, connection: ConnectionId) -> Option<TicketId> {
+        let stays = self.places(connection).iter().filter_map(|place| {
+            let group = &self.groups[place.group as usize];
+            (group.room == room).then(|| group.seats[place.seat as usize].since)
+        });
+        let moved = self.entered.get(&(connection, room)).copied();
+        stays.chain(moved).min()
     }
 
     /// The first ticket that a connection is entitled to in any of a ticket's audiences; None if the ticket does not
@@ -257,18 +341,6 @@ impl ConnectionIndex {
             .min()
     }
 
-    /// Whether a ticket reaches this one connection.
-    #[must_use]
-    pub fn reaches(
-        &self,
-        ticket: TicketId,
-        room: Room,
-        audiences: &[AudienceKey],
-        connection: ConnectionId,
-    ) -> bool {
-        self.since(ticket, room, audiences, connection).is_some()
-    }
-
     /// A connection's rooms and audiences, in the order in which they were given.
     #[must_use]
     pub fn memberships(&self, connection: ConnectionId) -> Vec<(Room, Vec<AudienceKey>)> {
@@ -283,6 +355,31 @@ impl ConnectionIndex {
             }
         }
         memberships
+    }
+
+    /// Events of a room have been passed up to this one; a room without members has no position.
+    pub fn set_position(&mut self, room: Room, ticket: TicketId, position: &Arc<str>) {
+        let is_newer = |known: &Passed| known.ticket <= ticket;
+        if self.rooms.contains_key(&room) && self.positions.get(&room).is_none_or(is_newer) {
+            let position = Arc::clone(position);
+            self.positions.insert(room, Passed { ticket, position });
+        }
+    }
+
+    /// Whether a room has a position.
+    #[must_use]
+    pub fn has_position(&self, room: Room) -> bool {
+        self.positions.contains_key(&room)
+    }
+
+    /// The positions of a connection's rooms that have one, in the order in which the rooms were given.
+    #[must_use]
+    pub fn positions_of(&self, connection: ConnectionId) -> Vec<(Room, Arc<str>)> {
+        let passed = |room: Room| Some((room, Arc::clone(&self.positions.get(&room)?.position)));
+        self.rooms_of(connection)
+            .into_iter()
+            .filter_map(passed)
+            .collect()
     }
 
     /// A connection's rooms, in the order in which they were given.
@@ -316,9 +413,7 @@ impl ConnectionIndex {
 
     /// See to it that a member has a mark.
     fn marked(&mut self, member: usize) -> u32 {
-        if member == self.marks.len() {
-            self.marks.push(Mark::default()); // a reused member's old mark is of a pass gone by, and does no harm
-        }
+        self.marks.grow(member);
         narrow(member)
     }
 
@@ -355,6 +450,7 @@ impl ConnectionIndex {
             in_room.remove(&group.audience);
             if in_room.is_empty() {
                 self.rooms.remove(&group.room);
+                self.positions.remove(&group.room);
             }
         }
         Some(group.audience)

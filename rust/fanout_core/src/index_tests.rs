@@ -102,7 +102,7 @@ proptest! {
                         prop_assert_eq!(unique.len(), found.len(), "somebody was met twice");
                         prop_assert_eq!(&unique, &expected);
                         for connection in (1..12).map(id) {
-                            let reached = index.reaches(TicketId(ticket), room, &keys, connection);
+                            let reached = index.since(TicketId(ticket), room, &keys, connection).is_some();
                             prop_assert_eq!(reached, expected.contains(&connection));
                         }
                     }

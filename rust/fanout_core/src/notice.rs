@@ -30,6 +30,8 @@ pub enum Notice {
     Message(ConnectionId, Said),
     /// A connection is gone, with the code sent or received; nothing more is said of it.
     Closed(ConnectionId, u16, Identity),
+    /// These are to be checked.
+    Due(Vec<ConnectionId>),
     /// All reactors have come so far as they were asked to, under this number.
     Reached(u64),
 }
@@ -43,8 +45,8 @@ struct Queue {
 
 /// The queue. Thread-safe; its lock is a leaf.
 ///
-/// It has no bound of its own: a connection has one message in it at most, one end, and a change of occupancy for each
-/// of its audiences. The descriptor is signalled when the queue is no longer empty, not for every notice.
+/// It has no bound of its own: a connection has one message in it at most, one end, a change of occupancy for each of its
+/// audiences, and its name once for each of its periods that Python sleeps through. The descriptor is signalled when the queue is no longer empty, not for every notice.
 #[derive(Debug)]
 pub struct Notices {
     queue: Mutex<Queue>,
@@ -94,7 +96,7 @@ impl Notices {
             Notice::Closed(connection, ..) => {
                 queue.unanswered.remove(connection);
             }
-            Notice::Occupancy(_) | Notice::Reached(_) => {}
+            Notice::Occupancy(_) | Notice::Due(_) | Notice::Reached(_) => {}
         }
         queue.waiting.push(notice);
         queue.waiting.len() == 1

@@ -17,7 +17,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyKeyError, PyOSError, PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::checks::RawMembership;
 use crate::clock::Clock;
@@ -61,16 +61,24 @@ type SubmissionArg = (
     Option<PyBackedStr>,
 );
 type Names = Vec<String>;
+type Rooms = Vec<(i64, i64)>;
+type OccupancyAnswer = (Names, Names, Rooms, Rooms);
 type MembershipAnswer<'py> = ((i64, i64), Bound<'py, PyTuple>);
-type IdentityAnswer<'py> = (i64, Bound<'py, PyTuple>, Option<f64>, Bound<'py, PyBytes>);
-type InfoAnswer<'py> = (
-    i64,
+type IdentityArg = (
+    Number,
+    Vec<PyBackedStr>,
+    Option<f64>,
+    PyBackedBytes,
+    Option<f64>,
+);
+type IdentityAnswer<'py> = (
     i64,
     Bound<'py, PyTuple>,
     Option<f64>,
     Bound<'py, PyBytes>,
-    Vec<MembershipAnswer<'py>>,
+    Option<f64>,
 );
+type InfoAnswer<'py> = (i64, IdentityAnswer<'py>, Vec<MembershipAnswer<'py>>);
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
@@ -169,24 +177,22 @@ impl Core {
         })
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an identity's fields, spared a class of their own"
-    )]
     fn attach(
         &self,
         py: Python<'_>,
         connection: Number,
         memberships: Vec<MembershipArg>,
-        tenant: Number,
-        keys: Vec<PyBackedStr>,
-        expires_at: Option<f64>,
-        label: &[u8],
-    ) -> PyResult<(Names, Names)> {
+        identity: IdentityArg,
+        positions: Vec<(Number, PyBackedStr)>,
+    ) -> PyResult<OccupancyAnswer> {
         let memberships = raw(memberships);
-        let identity = identity(tenant, &keys, expires_at, label);
-        let occupancy = py.detach(|| self.inner.attach(connection.0, &memberships, identity))?;
-        Ok(names(occupancy))
+        let identity = who(identity);
+        let positions = by_branch(&positions);
+        let occupancy = py.detach(|| {
+            self.inner
+                .attach(connection.0, &memberships, identity, &positions)
+        })?;
+        Ok(changed(occupancy))
     }
 
     fn r#move(
@@ -194,10 +200,12 @@ impl Core {
         py: Python<'_>,
         connection: Number,
         memberships: Vec<MembershipArg>,
-    ) -> PyResult<(Names, Names)> {
+        positions: Vec<(Number, PyBackedStr)>,
+    ) -> PyResult<OccupancyAnswer> {
         let memberships = raw(memberships);
-        Ok(names(py.detach(|| {
-            self.inner.move_to(connection.0, &memberships)
+        let positions = by_branch(&positions);
+        Ok(changed(py.detach(|| {
+            self.inner.move_to(connection.0, &memberships, &positions)
         })?))
     }
 
@@ -205,17 +213,14 @@ impl Core {
         &self,
         py: Python<'_>,
         connection: Number,
-        tenant: Number,
-        keys: Vec<PyBackedStr>,
-        expires_at: Option<f64>,
-        label: &[u8],
+        identity: IdentityArg,
     ) -> PyResult<()> {
-        let identity = identity(tenant, &keys, expires_at, label);
+        let identity = who(identity);
         Ok(py.detach(|| self.inner.set_identity(connection.0, identity))?)
     }
 
-    fn leave(&self, py: Python<'_>, connection: Number) -> (Names, Names) {
-        names(py.detach(|| self.inner.leave(connection.0)))
+    fn leave(&self, py: Python<'_>, connection: Number) -> OccupancyAnswer {
+        changed(py.detach(|| self.inner.leave(connection.0)))
     }
 
     fn submit_many(&self, py: Python<'_>, items: Vec<SubmissionArg>) -> PyResult<Vec<Option<i64>>> {
@@ -231,14 +236,19 @@ impl Core {
             )
             .collect();
         let answers = py.detach(|| self.inner.submit_many(&items))?;
-        let number = |answer| match answer {
-            Admission::Refused => None,
-            // Reactors alone pass it, so there is nothing for Python to do.
-            Admission::Ticket(_, owners) if !owners.has_event_loop() => Some(0),
-            Admission::Nobody => Some(0),
-            Admission::Ticket(ticket, _) => Some(ticket.0),
-        };
         Ok(answers.into_iter().map(number).collect())
+    }
+
+    fn announce(
+        &self,
+        py: Python<'_>,
+        room: RoomArg,
+        text: &str,
+        position: &str,
+    ) -> PyResult<Option<i64>> {
+        let room = (room.0.0, room.1.0);
+        let answer = py.detach(|| self.inner.announce(room, text, position))?;
+        Ok(number(answer))
     }
 
     fn recipients<'py>(&self, py: Python<'py>, ticket: Number) -> PyResult<Bound<'py, PyList>> {
@@ -250,8 +260,18 @@ impl Core {
         Ok(py.detach(|| self.inner.still_entitled(ticket.0, connection.0))?)
     }
 
-    fn finish(&self, py: Python<'_>, ticket: Number) -> PyResult<()> {
-        Ok(py.detach(|| self.inner.finish(ticket.0))?)
+    fn finish(&self, py: Python<'_>, ticket: Number, passed: bool) -> PyResult<()> {
+        Ok(py.detach(|| self.inner.finish(ticket.0, passed))?)
+    }
+
+    fn positions<'py>(
+        &self,
+        py: Python<'py>,
+        connection: Number,
+    ) -> Vec<(i64, Bound<'py, PyString>)> {
+        let found = py.detach(|| self.inner.positions(connection.0));
+        let text = |(branch, position): (i64, Arc<str>)| (branch, PyString::new(py, &position));
+        found.into_iter().map(text).collect()
     }
 
     fn info<'py>(&self, py: Python<'py>, connection: Number) -> PyResult<InfoAnswer<'py>> {
@@ -305,28 +325,27 @@ impl Core {
     /// Attach a socket: from this call on it is the core's, which closes it whatever happens.
     #[expect(
         clippy::too_many_arguments,
-        reason = "an identity's fields, spared a class of their own"
+        reason = "what it takes to be a connection, spared a class of its own"
     )]
     fn adopt(
         &self,
         py: Python<'_>,
         connection: Number,
         memberships: Vec<MembershipArg>,
-        tenant: Number,
-        keys: Vec<PyBackedStr>,
-        expires_at: Option<f64>,
-        label: &[u8],
+        identity: IdentityArg,
         fd: RawFd,
         early: &[u8],
         first: Option<String>,
+        positions: Vec<(Number, PyBackedStr)>,
     ) -> PyResult<()> {
         let newcomer = Newcomer {
             stream: stream(fd),
             early: early.into(),
             first,
+            positions: by_branch(&positions),
         };
         let memberships = raw(memberships);
-        let identity = identity(tenant, &keys, expires_at, label);
+        let identity = who(identity);
         py.detach(|| {
             self.inner
                 .adopt(connection.0, &memberships, identity, newcomer)
@@ -457,6 +476,17 @@ fn splice<'py>(py: Python<'py>, payload: &[u8], position: &str) -> PyResult<Boun
     })
 }
 
+/// The answer to a submit, see `FanoutCore.submit_many`.
+fn number(answer: Admission) -> Option<i64> {
+    match answer {
+        Admission::Refused => None,
+        // Reactors alone pass it, so there is nothing for Python to do.
+        Admission::Ticket(_, owners) if !owners.has_event_loop() => Some(0),
+        Admission::Nobody => Some(0),
+        Admission::Ticket(ticket, _) => Some(ticket.0),
+    }
+}
+
 fn raw(memberships: Vec<MembershipArg>) -> Vec<RawMembership<PyBackedStr>> {
     memberships
         .into_iter()
@@ -467,18 +497,19 @@ fn raw(memberships: Vec<MembershipArg>) -> Vec<RawMembership<PyBackedStr>> {
         .collect()
 }
 
-fn identity(
-    tenant: Number,
-    keys: &[PyBackedStr],
-    expires_at: Option<f64>,
-    label: &[u8],
-) -> Identity {
+fn who((tenant, keys, expires_at, label, check_every): IdentityArg) -> Identity {
     Identity {
         tenant: tenant.0,
         keys: keys.iter().map(|key| Arc::from(&**key)).collect(),
         expires_at,
-        label: label.into(),
+        label: (&*label).into(),
+        check_every,
     }
+}
+
+fn by_branch(positions: &[(Number, PyBackedStr)]) -> Vec<(i64, Arc<str>)> {
+    let shared = |(branch, position): &(Number, PyBackedStr)| (branch.0, Arc::from(&**position));
+    positions.iter().map(shared).collect()
 }
 
 /// Take over a descriptor.
@@ -499,13 +530,25 @@ fn close_code(code: Number) -> Result<u16, Error> {
 fn told(py: Python<'_>, notice: Notice) -> PyResult<Bound<'_, PyTuple>> {
     match notice {
         Notice::Occupancy(occupancy) => {
-            ("occupancy", occupancy.occupied, occupancy.vacated).into_pyobject(py)
+            let (occupied, vacated, rooms_occupied, rooms_vacated) = changed(occupancy);
+            (
+                "occupancy",
+                occupied,
+                vacated,
+                rooms_occupied,
+                rooms_vacated,
+            )
+                .into_pyobject(py)
         }
         Notice::Message(connection, Said::Text(text)) => {
             ("message", connection.get(), &*text).into_pyobject(py)
         }
         Notice::Message(connection, Said::Binary(bytes)) => {
             ("message", connection.get(), PyBytes::new(py, &bytes)).into_pyobject(py)
+        }
+        Notice::Due(connections) => {
+            let ids: Vec<i64> = connections.iter().map(|id| id.get()).collect();
+            ("due", ids).into_pyobject(py)
         }
         Notice::Reached(number) => ("reached", number).into_pyobject(py),
         Notice::Closed(connection, code, who) => {
@@ -520,11 +563,21 @@ fn who_answer<'py>(py: Python<'py>, identity: &Identity) -> PyResult<IdentityAns
         PyTuple::new(py, identity.keys.iter().map(|key| &**key))?,
         identity.expires_at,
         PyBytes::new(py, &identity.label),
+        identity.check_every,
     ))
 }
 
-fn names(occupancy: Occupancy) -> (Names, Names) {
-    (occupancy.occupied, occupancy.vacated)
+fn changed(occupancy: Occupancy) -> OccupancyAnswer {
+    let numbers = |rooms: Vec<crate::id::Room>| {
+        let number = |room: crate::id::Room| (room.tenant(), room.branch());
+        rooms.into_iter().map(number).collect()
+    };
+    (
+        occupancy.occupied,
+        occupancy.vacated,
+        numbers(occupancy.rooms_occupied),
+        numbers(occupancy.rooms_vacated),
+    )
 }
 
 fn described<'py>(py: Python<'py>, info: &Info) -> PyResult<InfoAnswer<'py>> {
@@ -537,10 +590,7 @@ fn described<'py>(py: Python<'py>, info: &Info) -> PyResult<InfoAnswer<'py>> {
     };
     Ok((
         info.connection.get(),
-        info.identity.tenant,
-        PyTuple::new(py, info.identity.keys.iter().map(|key| &**key))?,
-        info.identity.expires_at,
-        PyBytes::new(py, &info.identity.label),
+        who_answer(py, &info.identity)?,
         info.memberships
             .iter()
             .map(membership)

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::checks::RawMembership;
 use crate::clock::Clock;
-use crate::core::{Core, Sockets, attached, check_newcomer};
+use crate::core::{Core, Sockets, attached, check_newcomer, check_positions};
 use crate::error::Error;
 use crate::frame::{close_frame, text_frame};
 use crate::id::{ConnectionId, EVENT_LOOP, OwnerId};
@@ -21,7 +21,9 @@ use crate::identity::{Attached, Identity};
 use crate::lock::lock;
 use crate::notice::Notice;
 use crate::permits::Limits;
-use crate::reactor::{Address, Adoption, Closing, Command, Done, Settings, SocketStats, Until};
+use crate::reactor::{
+    Address, Adoption, Closing, Command, Done, Schedule, Settings, SocketStats, Until,
+};
 
 /// A socket on its way to a reactor. It must be non-blocking.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Newcomer {
     pub early: Box<[u8]>,
     /// The text that it gets before all else.
     pub first: Option<String>,
+    /// Positions of its rooms, by branch.
+    pub positions: Vec<(i64, Arc<str>)>,
 }
 
 /// A core with its reactors' threads. They end with [`Reactors::stop`], or when this is dropped.
@@ -107,6 +111,7 @@ impl Core {
         let mut identities = lock(&self.identities);
         let (connection, memberships) =
             check_newcomer(&identities, connection, memberships, &identity)?;
+        check_positions(&newcomer.positions)?;
         let reactors = u16::try_from(sockets.reactors.len()).unwrap_or(u16::MAX);
         let owner = self.directory.place(memberships[0].room, reactors);
         let slot = lock(&self.owned[owner.index()].index).reserve(connection);
@@ -115,14 +120,14 @@ impl Core {
             stream: newcomer.stream,
             early: newcomer.early,
             first: newcomer.first.map(|text| text_frame(text.as_bytes())),
-            expires_at: identity.expires_at.unwrap_or(f64::INFINITY),
+            schedule: Schedule::of(&identity),
         });
         // Before the index knows it: whatever names this connection stands behind its beginning then.
         let mailbox = &sockets.reactors[owner.index() - 1].mailbox;
         let must_wake = mailbox.enqueue([Command::Adopt(address, adoption)]);
         identities.insert(connection, Attached { identity, owner });
         self.stats.attached();
-        self.replace_memberships(connection, owner, &memberships);
+        self.replace_memberships(connection, owner, &memberships, &newcomer.positions);
         drop(identities);
         if must_wake {
             mailbox.wake();
@@ -297,19 +302,13 @@ impl Core {
         identity
     }
 
-    /// Tell a reactor when a connection expires; the event loop goes by itself.
-    pub(crate) fn set_expiry(
-        &self,
-        connection: ConnectionId,
-        owner: OwnerId,
-        expires_at: Option<f64>,
-    ) {
+    /// Tell a reactor when a connection expires and is checked; the event loop goes by itself.
+    pub(crate) fn reschedule(&self, connection: ConnectionId, owner: OwnerId, schedule: Schedule) {
         if owner == EVENT_LOOP {
             return;
         }
         self.tell_one(connection.get(), |address| {
-            let when = expires_at.unwrap_or(f64::INFINITY);
-            Some(Command::Expire(address, when))
+            Some(Command::Reschedule(address, schedule))
         });
     }
 
@@ -368,7 +367,7 @@ impl Core {
     ) -> Option<Identity> {
         let Attached { identity, .. } = identities.remove(connection)?;
         self.stats.left();
-        self.replace_memberships::<&str>(connection, owner, &[]);
+        self.replace_memberships::<&str>(connection, owner, &[], &[]);
         Some(identity)
     }
 }

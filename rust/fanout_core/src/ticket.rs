@@ -8,7 +8,8 @@ use rustc_hash::FxHashMap;
 use crate::audience::AudienceKey;
 use crate::clock::Micros;
 use crate::error::Error;
-use crate::id::{Room, TicketId};
+use crate::id::{ConnectionId, Room, TicketId};
+use crate::index::{ConnectionIndex, Recipient};
 use crate::lock::lock;
 
 /// One event under way, shared by the owners that pass it on.
@@ -18,14 +19,14 @@ pub struct Broadcast {
     pub ticket: TicketId,
     /// Its room.
     pub room: Room,
-    /// Those of its audiences that had anybody on this node when it was admitted.
-    pub audiences: Arc<[AudienceKey]>,
+    /// Those of its audiences that had anybody on this node when it was admitted; None for everybody in the room.
+    pub audiences: Option<Arc<[AudienceKey]>>,
     /// Payload bytes that its permit holds.
     pub size: u64,
     /// The WebSocket frame, id and position spliced in; empty when no reactor has to pass it.
     pub frame: Arc<[u8]>,
-    /// Whether it has a position, so that it may not be dropped.
-    pub critical: bool,
+    /// A critical event's, which may not be dropped.
+    pub position: Option<Arc<str>>,
     /// When it was accepted.
     pub accepted: Micros,
     /// Owners that have not passed it yet.
@@ -33,6 +34,26 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
+    /// Append whom it reaches of an owner's connections, each once.
+    pub fn recipients(&self, index: &mut ConnectionIndex, found: &mut Vec<Recipient>) {
+        match &self.audiences {
+            Some(audiences) => index.recipients(self.ticket, self.room, audiences, found),
+            None => index.members(self.ticket, self.room, found),
+        }
+    }
+
+    /// The first ticket that a connection is entitled to of those that go where this one goes; None if this one does not
+    /// reach it.
+    #[must_use]
+    pub fn since(&self, index: &ConnectionIndex, connection: ConnectionId) -> Option<TicketId> {
+        match &self.audiences {
+            Some(audiences) => index.since(self.ticket, self.room, audiences, connection),
+            None => index
+                .entered(self.room, connection)
+                .filter(|since| *since <= self.ticket),
+        }
+    }
+
     /// One owner has passed it; true for the last one, who gives the permits back.
     #[must_use]
     pub fn passed(&self) -> bool {

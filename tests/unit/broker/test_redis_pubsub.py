@@ -89,6 +89,20 @@ async def test_one_read_gives_everything_that_has_come(link: Link, connection: R
     )
 
 
+async def test_sharded_channels_are_read_like_plain_ones(link: Link, connection: RedisPubSubConnection) -> None:
+    link.reader.feed_data(
+        array(b"ssubscribe", b"{a}:live", 1)
+        + array(b"smessage", b"{a}:live", b"\x00one")
+        + array(b"sunsubscribe", b"{a}:live", 0)
+    )
+    assert await connection.read() == PubSubBatch(
+        [PubSubMessage("{a}:live", b"\x00one")], ["{a}:live"], ["{a}:live"], 0
+    )
+    await connection.ssubscribe(["{a}:live", "{b}:live"])
+    await connection.sunsubscribe(["{a}:live"])
+    assert link.writer.written == (array(b"SSUBSCRIBE", b"{a}:live", b"{b}:live") + array(b"SUNSUBSCRIBE", b"{a}:live"))
+
+
 @given(
     payloads=st.lists(st.binary(max_size=50), min_size=1, max_size=5),
     cuts=st.lists(st.integers(0, 400), max_size=6),

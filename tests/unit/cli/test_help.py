@@ -14,6 +14,7 @@ COMMANDS = [
     ("token", "staff"),
     ("token", "table"),
     ("publish",),
+    ("emit",),
     ("tail",),
     ("demo",),
 ]

@@ -54,7 +54,7 @@ class Bench:
         return joined
 
     def enqueue(self, payload: bytes, room: Room = ROOM, position: str | None = None) -> None:
-        [ticket] = self.core.submit_many([Submission(room, (KITCHEN,), payload)])
+        [ticket] = self.core.submit_many([Submission(room, (KITCHEN,), payload, position)])
         assert ticket
         self.broadcaster.enqueue(Job(ticket, room, payload, position, 0.0))
 
@@ -111,12 +111,13 @@ async def test_an_event_that_cannot_be_passed_on_costs_its_permit_and_no_worker(
 ) -> None:
     bench.join(1)
     bench.enqueue(b'{"bad":"\xff"}')
-    bench.enqueue(b"[]", position="5-0/00000000")
+    bench.enqueue(b'{"bad":"\xfe"}', position="5-0/00000000")
     bench.enqueue(b'{"good":1}')
     await settle()
     assert bench.texts == ['{"good":1}']
     assert bench.in_flight == 0
     assert caplog.text.count("could not be passed on") == 2
+    assert bench.core.positions(ConnectionId(1)) == {}, "nobody stands behind what was not passed"
 
 
 async def test_a_large_event_gives_the_loop_its_turn_between_slices(bench: Bench) -> None:

@@ -135,6 +135,18 @@ def test_says_when_not_even_a_gap_has_room() -> None:
     assert box.push(best_effort(3)) is None
 
 
+def test_discard_says_how_many_events_nobody_was_told_of() -> None:
+    box = outbox(4)
+    for n in range(4):
+        box.push(best_effort(n))
+    box.push(critical(4))
+    told = box.push(critical(5))
+    assert told == 1
+    assert box.push(critical(6, cost=3 * SIZE)) is None
+    assert box.discard() == 5 - 2 - told - 1
+    assert box.discard() == 0
+
+
 def test_the_close_always_has_room_and_stands_behind_everything() -> None:
     box = outbox(2)
     box.push(critical(1))
@@ -149,7 +161,8 @@ def test_discard_leaves_only_what_is_being_written() -> None:
     for n in range(5):
         box.push(best_effort(n))
     box.take()
-    box.discard()
+    assert box.discard() == 4
+    assert box.discard() == 0
     assert box.used == budget.used == SIZE
     box.push_close(1013)
     assert drain(box) == ["close 1013"]

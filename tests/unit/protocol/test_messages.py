@@ -55,13 +55,13 @@ def test_messages_are_compact_json() -> None:
     assert messages.sectors_updated([1, 2], bare=True) == "sectors_updated:1,2"
     assert messages.sectors_updated([], bare=True) == "sectors_updated:"
     assert messages.sectors_updated([1, 2], bare=False) == '{"type":"sectors_updated","sectors":[1,2]}'
-    assert json.loads(messages.welcome("n-1", 30.0, {"5": "0-0"})) == {
+    assert json.loads(messages.welcome("n-1", 30.0, {5: "0-0"})) == {
         "type": "welcome",
         "connection_id": "n-1",
         "heartbeat": 30,
         "positions": {"5": "0-0"},
     }
-    assert json.loads(messages.welcome("n-1", 0.5, {}, {"5": False}))["resumed"] == {"5": False}
+    assert json.loads(messages.welcome("n-1", 0.5, {}, {5: False}))["resumed"] == {"5": False}
 
 
 def test_every_code_that_is_sent_has_a_meaning_and_a_reason_that_fits_a_control_frame() -> None:

@@ -24,9 +24,4 @@ def test_what_is_not_used_yet_says_so() -> None:
         "GATEWAY_MAX_CONNECTIONS_PER_TENANT",
         "GATEWAY_JWT_REVALIDATION_INTERVAL",
         "GATEWAY_TABLE_TOKEN_REVALIDATION_INTERVAL",
-        "GATEWAY_HISTORY_EVENTS",
-        "GATEWAY_HISTORY_TTL",
-        "GATEWAY_HEAD_TTL",
-        "GATEWAY_RELAY_LEASE",
-        "GATEWAY_DLQ_TRIES",
     }

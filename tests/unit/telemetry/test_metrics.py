@@ -10,6 +10,8 @@ from gateway.hub.base import HubObserver
 from gateway.hub.manager import REFUSALS
 from gateway.hub.profiles import PROFILES
 from gateway.ingest.base import IngestObserver
+from gateway.ingest.live_base import LiveObserver, RepairCause
+from gateway.ingest.relay_base import RelayObserver
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.protocol.events import DropReason
 from gateway.protocol.messages import ErrorCode
@@ -38,18 +40,25 @@ def test_it_keeps_the_ports_of_whoever_tells_it() -> None:
     broadcasts: BroadcastObserver = metrics
     hub: HubObserver = metrics
     ingest: IngestObserver = metrics.ingest
+    live: LiveObserver = metrics.live
+    relay: RelayObserver = metrics.critical
+    assert live is metrics.live
+    assert relay is metrics.critical
     assert broadcasts is hub
     assert ingest is metrics.ingest
 
 
 KNOWN = {
-    "events_received_total": {"source": ("pubsub",)},
+    "events_received_total": {"source": ("pubsub", "live")},
     "events_dropped_total": {"reason": tuple(DropReason)},
     "closes_total": {"code": (*(str(int(code)) for code in WSCloseCode), "other")},
     "client_errors_total": {"code": tuple(ErrorCode)},
     "connections": {"endpoint": ("waiter", "kitchen", "admin", "diner")},
     "client_messages_total": {"kind": ("ping", "control", "rate_limited", "other")},
-    "breaker_state": {"duty": ("commands", "pubsub")},
+    "breaker_state": {"duty": ("commands", "pubsub", "live", "relay")},
+    "room_repairs_total": {"cause": tuple(RepairCause)},
+    "relay_events_total": {"outcome": ("added", "repeat")},
+    "relay_dead_letters_total": {"reason": (*DropReason, "failed")},
     "sector_lookups_total": {"outcome": ("token", "cached", "directory", "failed")},
 }
 
@@ -245,3 +254,32 @@ def test_a_node_without_native_sockets_shows_their_series_at_nought() -> None:
     metrics.bind_core(lambda: STATS)
     assert value(metrics, "native_sockets") == 0
     assert value(metrics, "native_bytes_out_total") == 0
+
+
+def test_critical_events_are_counted() -> None:
+    metrics = Metrics()
+    metrics.critical.on_lease(held=True)
+    metrics.critical.on_relayed(5, 2)
+    metrics.critical.on_refed(9, 1)
+    metrics.critical.on_history_begun(1)
+    metrics.critical.on_dead_letter(DropReason.BAD_JSON, 3)
+    metrics.critical.on_lost_at_source(4)
+    metrics.critical.on_lag(7)
+    metrics.live.on_repair(RepairCause.CHECK)
+    metrics.live.on_gap()
+    metrics.live.on_behind(2)
+    metrics.live.on_interruption()
+    assert value(metrics, "relay_active") == 1
+    assert value(metrics, "relay_events_total", outcome="added") == 6
+    assert value(metrics, "relay_events_total", outcome="repeat") == 2
+    assert value(metrics, "relay_refed_total") == 9
+    assert value(metrics, "relay_dead_letters_total", reason="bad_json") == 3
+    assert value(metrics, "critical_lost_at_source_total") == 4
+    assert value(metrics, "relay_lag") == 7
+    assert value(metrics, "room_repairs_total", cause="check") == 1
+    assert value(metrics, "critical_gaps_total") == 1
+    assert value(metrics, "rooms_behind") == 2
+    assert value(metrics, "live_interruptions_total") == 1
+    assert value(metrics, "pubsub_interruptions_total") == 0
+    metrics.critical.on_lag(None)
+    assert value(metrics, "relay_lag") != value(metrics, "relay_lag")

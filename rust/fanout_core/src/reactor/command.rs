@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use mio::{Poll, Token, Waker};
 
+use super::schedule::Schedule;
 use crate::id::ConnectionId;
 use crate::identity::Identity;
 use crate::lock::lock;
@@ -33,8 +34,7 @@ pub(crate) struct Adoption {
     pub early: Box<[u8]>,
     /// The first message that it gets, as a frame.
     pub first: Option<Arc<[u8]>>,
-    /// Unix seconds; infinity for never.
-    pub expires_at: f64,
+    pub schedule: Schedule,
 }
 
 /// What the core tells a reactor. The order of the queue is the order in which it happens.
@@ -52,8 +52,8 @@ pub(crate) enum Command {
     Answer(Address, Option<Arc<[u8]>>),
     /// Close, behind what waits; the connection has left the core.
     Close(Address, Box<Closing>),
-    /// The connection expires at these Unix seconds from now on.
-    Expire(Address, f64),
+    /// The connection has another identity, and goes by its times from now on.
+    Reschedule(Address, Schedule),
     /// Close everybody with this code.
     CloseAll(u16),
     /// The manual clock was moved.

@@ -7,6 +7,7 @@ use super::bucket::Bucket;
 use super::command::Address;
 use super::frames::Frames;
 use super::outbox::{Outbox, Pushed, Sort};
+use super::schedule::{NEVER, Schedule, first_check};
 use super::stats::{ReactorStats, count};
 use crate::budget::Budget;
 use crate::clock::Micros;
@@ -81,6 +82,10 @@ pub(super) struct Connection {
     pub turn: u64,
     /// Unix seconds; infinity for never.
     pub expires_at: f64,
+    /// When it is to be checked next.
+    pub check_at: Micros,
+    /// Milliseconds between two checks; 0 for never.
+    pub check_every: u32,
     pub decoder: Decoder,
     pub outbox: Option<Box<Outbox>>,
     pub rare: Option<Box<Rare>>,
@@ -108,6 +113,8 @@ impl Connection {
             seen: now,
             turn: u64::MAX,
             expires_at: f64::INFINITY,
+            check_at: NEVER,
+            check_every: 0,
             decoder: Decoder::new(),
             outbox: None,
             rare: None,
@@ -116,6 +123,13 @@ impl Connection {
 
     pub fn is_open(&self) -> bool {
         self.phase == Phase::Open
+    }
+
+    /// Go by the times of an identity from now on; its checks begin anew.
+    pub fn set_schedule(&mut self, schedule: Schedule, now: Micros) {
+        self.expires_at = schedule.expires_at;
+        self.check_every = schedule.check_every;
+        self.check_at = first_check(self.address.connection, now, schedule.check_every);
     }
 
     pub fn rare(&mut self) -> &mut Rare {
@@ -141,14 +155,16 @@ impl Connection {
             .append(frame, Sort::Kept, budget);
     }
 
-    /// Throw away what waits, but for a frame that has begun.
-    pub fn discard(&mut self, budget: &Budget) {
-        if let Some(outbox) = &mut self.outbox {
-            outbox.discard(budget);
-            if outbox.is_empty() {
-                self.outbox = None;
-            }
+    /// Throw away what waits, but for a frame that has begun; how many best-effort events that were.
+    pub fn discard(&mut self, budget: &Budget) -> u64 {
+        let Some(outbox) = &mut self.outbox else {
+            return 0;
+        };
+        let lost = outbox.discard(budget);
+        if outbox.is_empty() {
+            self.outbox = None;
         }
+        lost
     }
 
     /// Write straight to the socket, past an outbox that is empty; how much it took.

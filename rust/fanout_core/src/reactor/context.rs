@@ -12,6 +12,7 @@ use super::command::Address;
 use super::connection::{Connection, Phase, Socket};
 use super::frames::Frames;
 use super::outbox::{Pushed, Sort};
+use super::schedule::{NEVER, next_check};
 use super::settings::Settings;
 use super::stats::{ReactorStats, count, discount};
 use super::wheel::{Entry, Wheel};
@@ -19,7 +20,7 @@ use crate::clock::{Micros, SECOND, micros};
 use crate::close_code::{AUTH_FAILED, GOING_AWAY, SERVER_OVERLOADED, reason};
 use crate::core::{Core, Sockets};
 use crate::frame::close_frame;
-use crate::id::OwnerId;
+use crate::id::{ConnectionId, OwnerId, Room};
 use crate::identity::Identity;
 use crate::lock::lock;
 use crate::notice::Notice;
@@ -48,6 +49,8 @@ pub(super) struct Context {
     pub scratch: Vec<u8>,
     /// Set when the node's outboxes hold too much.
     pub is_over_budget: bool,
+    /// Whom Python is to check, found in this look at the time.
+    pub due: Vec<ConnectionId>,
 }
 
 impl Context {
@@ -97,7 +100,10 @@ impl Context {
         match pushed {
             Pushed::Taken { dropped: 0 } => {}
             Pushed::Taken { dropped } => count(&self.stats().dropped, dropped),
-            Pushed::Overflow => self.give_up(connection),
+            Pushed::Overflow { dropped } => {
+                count(&self.stats().dropped, dropped);
+                self.give_up(connection);
+            }
         }
     }
 
@@ -132,7 +138,8 @@ impl Context {
     /// Close in place of what waits, for a connection that cannot be kept.
     pub fn give_up(&mut self, connection: &mut Connection) {
         count(&self.stats().slow_closes, 1);
-        connection.discard(&sockets(&self.core).budget);
+        let lost = connection.discard(&sockets(&self.core).budget);
+        count(&self.stats().dropped, lost);
         self.close(connection, SERVER_OVERLOADED);
         self.flush_later(connection);
     }
@@ -215,9 +222,15 @@ impl Context {
 
     /// See to it that a connection is looked at in time.
     pub fn rearm(&mut self, connection: &mut Connection) {
-        let Some(deadline) = self.deadline(connection) else {
-            return;
+        let end = self.deadline(connection).unwrap_or(NEVER);
+        let deadline = if connection.is_open() {
+            end.min(connection.check_at)
+        } else {
+            end
         };
+        if deadline == NEVER {
+            return;
+        }
         if connection.turn == u64::MAX || Wheel::is_before(deadline, connection.turn) {
             connection.turn = self.wheel.insert(deadline, entry(connection.address));
         }
@@ -230,6 +243,10 @@ impl Context {
             .deadline(connection)
             .is_some_and(|deadline| deadline <= self.now);
         if !due {
+            if connection.is_open() && connection.check_at <= self.now {
+                connection.check_at = next_check(self.now, connection.check_every);
+                self.due.push(connection.address.connection);
+            }
             self.rearm(connection);
         } else if connection.is_open() {
             // Expiry first: who is both expired and silent is told the one that a reconnect would not cure.
@@ -244,6 +261,7 @@ impl Context {
         }
     }
 
+    /// When a connection comes to its end if nothing happens.
     fn deadline(&self, connection: &Connection) -> Option<Micros> {
         connection.stream.as_ref()?; // nobody waits for an orphan's deadline
         if !connection.is_open() {
@@ -261,6 +279,13 @@ impl Context {
             (Some(silence), Some(expiry)) => Some(silence.min(expiry)),
             (silence, expiry) => silence.or(expiry),
         }
+    }
+
+    /// Up to where the rooms of a connection have been passed by this reactor. What was passed to the connection
+    /// itself stands in front of all that is queued for it now.
+    pub fn positions(&self, connection: &Connection) -> Vec<(Room, Arc<str>)> {
+        let index = lock(&self.core.owned[self.owner.index()].index);
+        index.positions_of(connection.address.connection)
     }
 
     /// How often somebody of ours has lost something.

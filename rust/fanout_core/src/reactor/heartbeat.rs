@@ -1,7 +1,21 @@
 //! Which texts are heartbeats, and what answers them.
 
-/// `messages.pong()` of Python.
-pub(super) const PONG: &[u8] = br#"{"type":"pong","positions":{}}"#;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use crate::id::Room;
+
+/// `messages.pong()` of Python, with the positions of a connection's rooms: of characters that need no escape.
+pub(super) fn pong(positions: &[(Room, Arc<str>)]) -> String {
+    let mut text = String::from(r#"{"type":"pong","positions":{"#);
+    for (number, (room, position)) in positions.iter().enumerate() {
+        let comma = if number > 0 { "," } else { "" };
+        // Writing to a string cannot fail.
+        let _ = write!(text, r#"{comma}"{}":"{position}""#, room.branch());
+    }
+    text.push_str("}}");
+    text
+}
 
 /// Whether a text is `ping`, or a JSON object with nothing but `"type":"ping"` in any spacing: what client libraries write.
 ///
@@ -29,6 +43,16 @@ fn is_space(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pong_shows_positions_by_branch() {
+        let at = |branch, position: &str| (Room::new(1, branch).unwrap(), Arc::from(position));
+        assert_eq!(pong(&[]), r#"{"type":"pong","positions":{}}"#);
+        assert_eq!(
+            pong(&[at(5, "17-0/0123abcd"), at(6, "0-0")]),
+            r#"{"type":"pong","positions":{"5":"17-0/0123abcd","6":"0-0"}}"#
+        );
+    }
 
     #[test]
     fn takes_what_clients_write_and_nothing_else() {

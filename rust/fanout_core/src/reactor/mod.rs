@@ -12,6 +12,7 @@
 //! | `frames` | frames that several connections share |
 //! | `bucket` | how often a client may speak |
 //! | `heartbeat` | which texts are heartbeats |
+//! | `schedule` | when a connection expires and is checked |
 //! | `wheel` | who has to be looked at when |
 //! | `settings`, `stats` | the numbers in, the numbers out |
 
@@ -24,6 +25,7 @@ mod heartbeat;
 mod outbox;
 mod passing;
 mod reading;
+mod schedule;
 mod settings;
 mod stats;
 mod thread;
@@ -39,6 +41,7 @@ use mio::Poll;
 
 pub use command::Until;
 pub(crate) use command::{Address, Adoption, Closing, Command, Done, Mailbox};
+pub(crate) use schedule::Schedule;
 pub use settings::{MAX_REACTORS, Settings};
 pub(crate) use stats::ReactorStats;
 pub use stats::SocketStats;

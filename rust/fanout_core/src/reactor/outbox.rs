@@ -37,8 +37,8 @@ enum Entry {
 pub(super) enum Pushed {
     /// In order, and so many older events were dropped for it (or it itself).
     Taken { dropped: u64 },
-    /// Dropping all that may be dropped was not enough: the connection is too slow to be kept.
-    Overflow,
+    /// Dropping all that may be dropped, so many events, was not enough: the connection is too slow to be kept.
+    Overflow { dropped: u64 },
 }
 
 /// Frames in the order in which they go out. There only while something waits.
@@ -70,7 +70,7 @@ impl Outbox {
         let mut dropped = 0;
         while self.used > limit {
             if !self.drop_oldest(budget) {
-                return Pushed::Overflow;
+                return Pushed::Overflow { dropped };
             }
             dropped += 1;
         }
@@ -83,16 +83,18 @@ impl Outbox {
         self.entries.push_back(Entry::Frame(frame, sort));
     }
 
-    /// Throw away what waits, but for a frame that has begun to be written.
-    pub fn discard(&mut self, budget: &Budget) {
+    /// Throw away what waits, but for a frame that has begun to be written; how many best-effort events that were.
+    pub fn discard(&mut self, budget: &Budget) -> u64 {
         let kept = usize::from(self.written > 0);
-        let thrown: usize = self
-            .entries
-            .drain(kept..)
-            .map(|entry| cost_of(&entry))
-            .sum();
+        let mut thrown = 0;
+        let mut lost = 0;
+        for entry in self.entries.drain(kept..) {
+            thrown += cost_of(&entry);
+            lost += u64::from(matches!(entry, Entry::Frame(_, Sort::BestEffort)));
+        }
         self.hand = self.head;
         self.charge(-signed(thrown), budget);
+        lost
     }
 
     /// Throw away everything: the connection is gone.

@@ -93,7 +93,7 @@ impl Passing {
         recipients.clear();
         let owned = &cx.core.owned[cx.owner.index()];
         let mut index = lock(&owned.index);
-        index.recipients(last.ticket, last.room, &last.audiences, &mut recipients);
+        last.recipients(&mut index, &mut recipients);
         let losses = cx.losses(); // under the lock: exactly that of the copy
         drop(index);
         Self {
@@ -156,8 +156,13 @@ impl Passing {
         }
     }
 
-    /// All recipients were reached: give the permits back; the memory of the list, for the next.
+    /// All recipients were reached: the room is passed up to here, and the permits are given back; the memory of the
+    /// list, for the next.
     pub fn finish(self, cx: &Context) -> Vec<Recipient> {
+        let mut critical = self.run.iter().rev();
+        if let Some(last) = critical.find(|broadcast| broadcast.position.is_some()) {
+            cx.core.set_position(cx.owner, last);
+        }
         let now = cx.core.clock.monotonic();
         let stats = cx.stats();
         count(&stats.broadcasts, self.run.len() as u64);
@@ -181,12 +186,7 @@ impl Passing {
         let last = &self.run[self.run.len() - 1];
         let index = lock(&cx.core.owned[cx.owner.index()].index);
         for recipient in &mut self.recipients[self.at..end] {
-            match index.since(
-                last.ticket,
-                last.room,
-                &last.audiences,
-                recipient.connection,
-            ) {
+            match last.since(&index, recipient.connection) {
                 Some(since) => recipient.since = since,
                 None => recipient.slot = u32::MAX, // nobody's
             }
@@ -246,7 +246,7 @@ impl Passing {
     }
 
     fn sort(&self, number: usize) -> Sort {
-        if self.run[number].critical {
+        if self.run[number].position.is_some() {
             Sort::Kept
         } else {
             Sort::BestEffort

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::connection::{Connection, Phase};
 use super::context::{Context, sockets};
 use super::frames::Frames;
-use super::heartbeat::{PONG, is_ping};
+use super::heartbeat::{is_ping, pong};
 use super::outbox::Sort;
 use super::stats::count;
 use crate::close_code::{ABNORMAL, NO_STATUS, RATE_LIMITED, UNSUPPORTED_DATA};
@@ -116,7 +116,12 @@ fn obey(cx: &mut Context, connection: &mut Connection, event: Event<'_>) {
     match event {
         Event::Text(text) if !takes_all && is_ping(&text) => {
             count(&cx.stats().pings, 1);
-            cx.queue(connection, Frames::whole(text_frame(PONG)), Sort::Kept);
+            let text = pong(&cx.positions(connection));
+            cx.queue(
+                connection,
+                Frames::whole(text_frame(text.as_bytes())),
+                Sort::Kept,
+            );
         }
         Event::Text(text) => ask(cx, connection, Said::Text(boxed(text))),
         Event::Binary(bytes) if takes_all => {

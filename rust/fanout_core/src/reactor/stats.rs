@@ -58,7 +58,7 @@ counters! {
     deliveries,
     /// Microseconds from the acceptance of those events to their passing, added up.
     broadcast_micros,
-    /// Best-effort events that were dropped for slow clients.
+    /// Best-effort events that were dropped for slow clients, those thrown away with a close among them.
     dropped,
     /// Connections closed because their client, or all clients together, were too slow.
     slow_closes,

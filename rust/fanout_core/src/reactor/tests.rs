@@ -200,6 +200,7 @@ impl Rig {
             stream,
             early: early.into(),
             first: first.map(str::to_owned),
+            positions: Vec::new(),
         };
         self.core()
             .adopt(self.last, &[membership], identity, newcomer)
@@ -376,6 +377,33 @@ fn a_critical_event_carries_its_position() {
 }
 
 #[test]
+fn a_pong_counts_an_event_only_behind_it() {
+    let mut rig = Rig::new(Settings::default());
+    let mut client = rig.connect(&[KITCHEN]);
+    rig.settle();
+    let held = rig.core().hold();
+    let item = Submission {
+        room: ROOM,
+        audiences: vec![KITCHEN],
+        payload: "{}",
+        position: Some("7-1/0123abcd"),
+    };
+    rig.core().submit_many(&[item]).unwrap();
+    client.say_text("ping"); // read before the mailbox is looked at
+    drop(held);
+    rig.settle();
+    client.say_text("ping");
+    rig.settle();
+    let event = r#"{"event_id":"7-1","position":"7-1/0123abcd"}"#;
+    let counted = r#"{"type":"pong","positions":{"5":"7-1/0123abcd"}}"#;
+    let got = client.got();
+    assert!(
+        got == texts(&[PONG, event, counted]) || got == texts(&[event, counted, counted]),
+        "{got:?}"
+    );
+}
+
+#[test]
 fn who_joins_an_audience_inside_a_run_gets_the_later_part() {
     let mut rig = Rig::new(Settings::default());
     let mut client = rig.connect(&[ADMIN]);
@@ -417,7 +445,7 @@ fn move_to(rig: &Rig, id: i64, audiences: &[&'static str]) {
         room: ROOM,
         audiences: audiences.to_vec(),
     };
-    rig.core().move_to(id, &[membership]).unwrap();
+    rig.core().move_to(id, &[membership], &[]).unwrap();
 }
 
 /// A crowd on two reactors, jobs that are cut, and somebody leaving or moving all the while.

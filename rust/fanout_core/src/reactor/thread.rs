@@ -24,6 +24,7 @@ use crate::core::Core;
 use crate::frame::close_frame;
 use crate::id::{ConnectionId, OwnerId};
 use crate::index::Recipient;
+use crate::notice::Notice;
 
 /// Work between two looks at the sockets.
 const PASS_EVENTS: usize = 256;
@@ -80,6 +81,7 @@ impl Reactor {
             dirty: VecDeque::new(),
             scratch: Vec::new(),
             is_over_budget: false,
+            due: Vec::new(),
         };
         Self {
             poll,
@@ -256,8 +258,8 @@ impl Reactor {
                 }
             }),
             Command::Close(address, closing) => self.close(address, *closing),
-            Command::Expire(address, expires_at) => self.with(address, |cx, connection| {
-                connection.expires_at = expires_at;
+            Command::Reschedule(address, schedule) => self.with(address, |cx, connection| {
+                connection.set_schedule(schedule, cx.now);
                 cx.rearm(connection);
             }),
             Command::CloseAll(code) => self.close_all(code),
@@ -275,7 +277,7 @@ impl Reactor {
     fn adopt(&mut self, address: Address, adoption: Adoption) {
         let rate = self.cx.settings.message_rate;
         let mut connection = Connection::new(address, adoption.stream, rate, self.cx.now);
-        connection.expires_at = adoption.expires_at;
+        connection.set_schedule(adoption.schedule, self.cx.now);
         if !adoption.early.is_empty() {
             connection.rare().kept = adoption.early.into();
         }
@@ -396,6 +398,10 @@ impl Reactor {
                     cx.look(connection);
                 }
             });
+        }
+        if !self.cx.due.is_empty() {
+            let due = mem::take(&mut self.cx.due);
+            self.cx.sockets().notices.push(Notice::Due(due));
         }
     }
 
