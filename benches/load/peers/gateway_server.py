@@ -82,7 +82,8 @@ class GatewayBench:
             ConnectionIdentity(tenant=ROOM.tenant),
             lambda _connection: '{"type":"welcome"}',
         )
-        await fanout.serve(connection)
+        if handoff is None:
+            await fanout.serve(connection)
 
 
 def build(*, native: bool) -> tuple[FastAPI, GatewayBench]:
