@@ -9,6 +9,7 @@ const ADOPT_TWO_ROOMS: [u8; 5] = [0, 4, 0b0001_1001, 0, 1];
 const ATTACH: [u8; 4] = [2, 4, 0b0001_0011, 0];
 const SUBMIT: [u8; 4] = [16, 0, 7, 1];
 const SUBMIT_LARGE: [u8; 4] = [16, 0, 7, 0b0101_1110];
+const ONE_LARGE: [u8; 5] = [16, 0, 7, 6, 23];
 const SUBMIT_CRITICAL: [u8; 4] = [16, 4, 1, 0b0101_1110];
 const BATCH: [u8; 8] = [19, 0, 1, 4, 2, 2, 7, 0b0001_0010];
 const ADOPT_RESUMING: [u8; 5] = [0, 0, 7, 0, 12];
@@ -179,6 +180,9 @@ const LIVES: [(&str, &[&[u8]]); 23] = [
             &SUBMIT,
             &[7, 0, 0],
             &DRAIN,
+            &[30, 0, 1], // empty, and not the last
+            &SUBMIT,
+            &DRAIN,
             &PAGE,
             &SUBMIT,
             &[20, 0, 3],
@@ -276,6 +280,14 @@ pub fn seeds() -> Vec<Seed> {
         let plan = ending | u8::try_from(at % 2).unwrap();
         seeds.push((name, [vec![plan], ops.concat()].concat()));
     }
+    seeds.push((
+        "begun",
+        [
+            vec![6], // outboxes that are smaller than what is begun
+            [&ADOPT[..], &ONE_LARGE.repeat(5), &SUBMIT, &DRAIN, &SUBMIT].concat(),
+        ]
+        .concat(),
+    ));
     seeds.push((
         "tight",
         [
