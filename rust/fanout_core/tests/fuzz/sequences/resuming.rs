@@ -17,7 +17,7 @@ impl World {
         let Some(at) = self.find(who) else {
             return Ok(());
         };
-        let is_last = what & 3 == 0;
+        let is_last = what % 4 == 0;
         let size = SIZES[usize::from(what >> 5)];
         let mut texts: Vec<Arc<str>> = Vec::new();
         let mut entries = Vec::new();

@@ -15,6 +15,7 @@ pub const SILENCE: f64 = 60.0;
 
 pub type Memberships = Vec<RawMembership<&'static str>>;
 
+#[expect(clippy::struct_excessive_bools, reason = "each a fact of its own")]
 pub struct Ward {
     pub id: i64,
     /// None for a connection of the event loop.
