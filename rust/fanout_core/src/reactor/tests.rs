@@ -201,6 +201,7 @@ impl Rig {
             early: early.into(),
             first: first.map(str::to_owned),
             positions: Vec::new(),
+            is_resuming: false,
         };
         self.core()
             .adopt(self.last, &[membership], identity, newcomer)

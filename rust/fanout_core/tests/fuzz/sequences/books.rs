@@ -17,6 +17,7 @@ impl World {
                 Notice::Occupancy(told) => self.count_occupancy(&told)?,
                 Notice::Due(ids) => return Err(format!("nobody asked for checks of {ids:?}")),
                 Notice::Reached(number) => return Err(format!("nobody asked for {number}")),
+                Notice::Page(id) => return Err(format!("{} resumes nothing", id.get())),
                 Notice::Message(id, said) => {
                     let ward = self.ward(id.get())?;
                     ensure!(ward.told.is_none(), "{id} speaks after its end");

@@ -47,6 +47,7 @@ impl World {
             early: bytes.into(),
             first,
             positions: Vec::new(),
+            is_resuming: false,
         };
         self.core()
             .adopt(ward.id, &ward.memberships, ward.identity.clone(), newcomer)
@@ -163,6 +164,7 @@ impl World {
             early: Box::default(),
             first: None,
             positions: Vec::new(),
+            is_resuming: false,
         };
         let connections = self.core().stats().connections;
         let answer = self.core().adopt(id, &[membership], identity, newcomer);
