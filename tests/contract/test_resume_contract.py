@@ -423,6 +423,8 @@ async def test_a_close_throws_away_what_is_held_and_stands_behind_what_was_given
     assert rig.fanout.close(client.id, 4001)
     assert rig.fanout.count(1, "user:1") == 0
     await settle()
+    # The page and the close wait for a client that does not read; what was held is gone.
+    assert rig.outbox_bytes < 3 * ENTRY_OVERHEAD + len(past(1).payload)
     client.socket.resume()
     await settle()
     assert client.socket.numbers == [1]

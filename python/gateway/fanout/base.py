@@ -591,6 +591,8 @@ class Fanout(Protocol):
         server; it carries no positions then, since no room's position counts for the connection yet. A close throws
         away what is held.
 
+        A resume has no deadline of its own, since only the caller knows what it waits for: close what takes too long.
+
         After every page but the last, and not before the client's side has taken all of it, one `PageNotice` asks for
         the next. An empty page that is not the last is noticed at once.
 

@@ -180,3 +180,40 @@ impl Notices {
         queue.resuming.remove(&connection);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_under_way_until_its_notice_is_told() {
+        let id = ConnectionId::new(7).unwrap();
+        let notices = Notices::new().unwrap();
+        assert_eq!(notices.check_page(id), Err(Error::IsLive(id)));
+        notices.resume(id);
+        assert_eq!(notices.check_page(id), Ok(()));
+        assert!(notices.give_page(id, false));
+        notices.push(Notice::Page(id));
+        assert_eq!(notices.check_page(id), Err(Error::PageUnderWay(id)));
+        assert_eq!(notices.drain(), [Notice::Page(id)]);
+        assert_eq!(notices.check_page(id), Ok(()));
+        assert!(notices.is_resuming(id));
+        assert!(notices.give_page(id, true));
+        assert!(!notices.is_resuming(id));
+        assert_eq!(notices.check_page(id), Err(Error::IsLive(id)));
+    }
+
+    #[test]
+    fn of_one_that_has_left_no_page_is_told_and_nothing_kept() {
+        let id = ConnectionId::new(7).unwrap();
+        let notices = Notices::new().unwrap();
+        notices.resume(id);
+        assert!(notices.give_page(id, false));
+        notices.push(Notice::Page(id));
+        notices.push(Notice::Reached(1));
+        notices.forget(id);
+        assert!(!notices.give_page(id, false) && !notices.give_page(id, true));
+        assert_eq!(notices.drain(), [Notice::Reached(1)]);
+        assert!(!notices.is_resuming(id));
+    }
+}

@@ -224,7 +224,7 @@ impl Core {
         // Under the lock: one that leaves is taken out of the identities first, so it is not found to be live here.
         sockets.notices.check_page(id)?;
         drop(identities);
-        let page = Page::new(entries, is_last)?;
+        let page = Box::new(Page::new(entries, is_last)?);
         Ok(self.tell_one(connection, |address| {
             let is_there = sockets.notices.give_page(id, is_last);
             is_there.then_some(Command::Page(address, page))

@@ -90,6 +90,7 @@ fn build(opcode: u8, len: usize, fill: impl FnOnce(&mut [u8])) -> Arc<[u8]> {
 
 /// A buffer of `len` bytes that several may share, which `fill` writes in place: it is given exactly `len` bytes, all zero.
 #[must_use]
+#[expect(clippy::missing_panics_doc, reason = "a new buffer is nobody else's")]
 pub fn build_buffer(len: usize, fill: impl FnOnce(&mut [u8])) -> Arc<[u8]> {
     // A length known beforehand makes this one allocation, zeroed: a `Vec` turned into an `Arc` would be copied whole.
     let mut buffer: Arc<[u8]> = iter::repeat_n(0, len).collect();

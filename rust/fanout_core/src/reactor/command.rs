@@ -56,7 +56,7 @@ pub(crate) enum Command {
     /// The connection's message was a heartbeat in a spelling that only Python knows; it is answered and read again.
     AnswerPing(Address),
     /// The next of the connection's history.
-    Page(Address, Page),
+    Page(Address, Box<Page>),
     /// Close, behind what waits; the connection has left the core.
     Close(Address, Box<Closing>),
     /// The connection has another identity, and goes by its times from now on.

@@ -157,7 +157,7 @@ impl Connection {
         self.resume != Resume::Live
     }
 
-    /// Bytes that wait for it, written or not as soon as the kernel takes them: held ones too.
+    /// Bytes that wait for it, held ones too.
     pub fn waiting(&self) -> usize {
         let held = self.rare.as_ref().and_then(|rare| rare.held.as_ref());
         self.unwritten() + held.map_or(0, |held| held.used())
