@@ -229,7 +229,8 @@ class Gateway:
             VerifiedTokens(TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock), clock),
             RevocationCheck(broker),
         )
-        reads = SharedReads(self._history(reading))
+        history = self._history(reading)
+        reads = SharedReads(history)
         resumes = Resumes(rooms, reads, fanout, observer=metrics.resumes, clock=clock)
         manager = ConnectionManager(
             fanout,
@@ -264,7 +265,7 @@ class Gateway:
         )
         live = LiveSubscriber(
             broker,
-            self._history(reading),
+            history,
             rooms,
             fanout,
             breaker=self._breaker("live"),

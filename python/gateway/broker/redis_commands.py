@@ -18,11 +18,16 @@ from gateway.broker.url import check_url, redact_url
 from gateway.errors import BrokerError
 from gateway.resilience.circuit_breaker import CircuitBreaker
 
+MAX_CONNECTIONS = 16
+"""Connections for commands. A command takes a fraction of a millisecond: this many are thousands of commands a second,
+and a burst of admissions waits for one instead of opening its own."""
+
 _FIXED: dict[str, Any] = {
     # Tried once: a retry inside the library would hide failures from the breaker and stretch every time-out.
     "retry": Retry(NoBackoff(), 0),
     "retry_on_timeout": False,
     "decode_responses": False,
+    # RESP2 throughout: the Pub/Sub reader is written for it, and nothing here needs RESP3.
     "protocol": 2,
 }
 
@@ -44,7 +49,9 @@ class RedisCommands:
         BrokerError: the URL is none of one server.
     """
 
-    def __init__(self, url: str, breaker: CircuitBreaker, *, timeout: float = 5.0, max_connections: int = 16) -> None:
+    def __init__(
+        self, url: str, breaker: CircuitBreaker, *, timeout: float = 5.0, max_connections: int = MAX_CONNECTIONS
+    ) -> None:
         check_url(url)
         self.where = redact_url(url)
         self.timeout = timeout
@@ -59,11 +66,13 @@ class RedisCommands:
         try:
             # Not `from_url`, with which the URL's query would win over what is fixed.
             options: dict[str, Any] = {**defaults, **parse_url(url), **_FIXED, "redis_connect_func": self._on_connect}
-            self._pool = BlockingConnectionPool(**options)
-            self._pool.make_connection()  # type: ignore[no-untyped-call] # looks at every option, connects nothing
+            self.pool = BlockingConnectionPool(**options)
+            # Connects nothing, but looks at every option, so that a misspelt one is reported here and not at the first
+            # command.
+            self.pool.make_connection()  # type: ignore[no-untyped-call]
         except (TypeError, ValueError) as error:
             raise BrokerError(f"the Redis URL {self.where} has a part that cannot be used: {error}") from None
-        self.client = Redis(connection_pool=self._pool)
+        self.client = Redis(connection_pool=self.pool)
 
     @asynccontextmanager
     async def asking(self, extra_seconds: float = 0.0) -> AsyncIterator[Redis]:
@@ -74,6 +83,8 @@ class RedisCommands:
         """
         try:
             with self._breaker.guard(*UNAVAILABLE):
+                # One bound over waiting for a connection, connecting, writing and reading, each of which has its own
+                # in the library. A cancelled command's connection is dropped by redis-py, so no answer goes astray.
                 async with asyncio.timeout(self.timeout + extra_seconds):
                     yield self.client
         except LIBRARY_ERRORS as error:
@@ -94,7 +105,7 @@ class RedisCommands:
         """Drop every connection and unseal; the next command connects anew. Never raises."""
         self._sealed = False
         with suppress(*LIBRARY_ERRORS):
-            await self._pool.disconnect()
+            await self.pool.disconnect()
 
     async def _on_connect(self, connection: AbstractConnection) -> None:
         if self._sealed:

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.auth.bearer import token_of_header
 from gateway.endpoints.edge import Edge
 from gateway.errors import BrokerError, ForbiddenError, GatewayError, PositionUnknownError, TokenError
 from gateway.fanout.envelope import splice
@@ -109,8 +110,8 @@ def _body(caught_up: CaughtUp) -> bytes:
 
 
 def _token(request: Request, query_value: str | None, parameter: str) -> str:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    token = given.strip() if scheme.lower() == "bearer" else query_value
+    given = token_of_header(request.headers.get("authorization"))
+    token = query_value if given is None else given
     if not token:
         raise TokenError(f"a token is needed: `Authorization: Bearer <token>` or ?{parameter}=…")
     return token

@@ -25,7 +25,7 @@ def websocket_router(edge: Callable[[], Edge]) -> APIRouter:
     """Routes of all profiles; `edge()` is asked at each handshake, since a gateway starts after its routes exist."""
     router = APIRouter()
     for profile in PROFILES.values():
-        # Starlette's, not FastAPI's own: there is nothing to inject, and that costs a tenth of a handshake.
+        # Starlette's, not FastAPI's own: there is nothing to inject, and looking for it costs every handshake.
         router.add_websocket_route(profile.path, _endpoint(profile, edge), name=f"ws-{profile.name}")
         router.add_api_route(profile.path, _upgrade_required(profile), include_in_schema=False, methods=["GET"])
     return router
