@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -16,14 +16,7 @@ from gateway.errors import BrokerError, CircuitOpenError
 from gateway.resilience.circuit_breaker import BreakerState, CircuitBreaker
 from tests.support.clock import FakeClock
 from tests.support.settle import turns
-from tests.support.valkey import ValkeyServer, run_valkey
-
-
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    """A server that the test may stop."""
-    with run_valkey() as server:
-        yield server
+from tests.support.valkey import ValkeyServer
 
 
 @asynccontextmanager

@@ -120,3 +120,19 @@ class FakePubSubConnection:
         self.commands.append((command, tuple(names)))
         self._answers.extend((answer, name) for name in names)
         await self._flowing.wait()
+
+
+class FakeBroker:
+    """Gives connections, or fails, as it is told."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.attempts = 0
+        self.connections: list[FakePubSubConnection] = []
+
+    async def pubsub(self) -> FakePubSubConnection:
+        self.attempts += 1
+        if self.away:
+            raise BrokerError("Redis is away")
+        self.connections.append(FakePubSubConnection())
+        return self.connections[-1]
