@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.errors import BrokerError
 from gateway.fanout.base import Membership
+from gateway.ingest.room_ring import NODE_RING_BYTES
 from gateway.protocol.live import CriticalEvent
 from gateway.protocol.positions import ZERO, Position
 from gateway.types import Room
@@ -87,14 +88,24 @@ class ResumeMachine(RuleBasedStateMachine):
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(coroutine)
 
-    @initialize(places=st.integers(1, 3))
-    def begin(self, places: int) -> None:
+    @initialize(places=st.integers(1, 3), ring_bytes=st.sampled_from([100, 100_000, NODE_RING_BYTES]))
+    def begin(self, places: int, ring_bytes: int) -> None:
         async def start() -> None:
             self.time, self.history = FakeTime(), MemoryRoomHistory()
-            self.nodes = [Node(self.time, self.history, places=places, replay_seconds=3_600) for _ in range(2)]
+            self.nodes = [
+                Node(self.time, self.history, ring_bytes=ring_bytes, places=places, replay_seconds=3_600)
+                for _ in range(2)
+            ]
             for node in self.nodes:
                 await node.start()
                 await node.rig.answer()
+                # Somebody is always there, so that it remembers.
+                node.rig.interest.on_rooms(ROOMS, ())
+                await node.rig.answer()
+            # Everybody was here, and has positions to come back with.
+            for peer in self.clients:
+                peer.joining = asyncio.create_task(self.nodes[0].join(peer.memberships, {}))
+            await self._settle()
 
         self.run(start())
 
@@ -203,6 +214,33 @@ class ResumeMachine(RuleBasedStateMachine):
             await settle()
 
         self.run(leave())
+
+    @rule(
+        client=st.integers(0, 2),
+        node=st.integers(0, 1),
+        room=st.sampled_from(ROOMS),
+        count=st.integers(3, 20),
+        size=st.sampled_from(SIZES),
+        heard=st.sampled_from([(0, 1), (0, 1), (0,), (1,)]),
+        keep=st.sampled_from([None, None, 0, 2, 6]),
+    )
+    def come_back_after_much(
+        self, *, client: int, node: int, room: Room, count: int, size: int, heard: Sequence[int], keep: int | None
+    ) -> None:
+        """What the rules above do by chance: away, then much to catch up with, on a node that has heard of it or not."""
+        self.go(client, unread=1)
+        self.leave_or_come_back(away=False)
+        self.answer_slowly_or_not(slow=False)
+        self.relay(room, ("branch:{}:admin", "session:77"), count, size)
+        for number in heard:
+            self.fill_the_queue(number, room, None)
+            self.deliver(number, 1_000)
+        self.come(client, node, ())
+        if keep is not None:
+            self.trim(room, keep)
+        self.relay(room, ("branch:{}:admin", "session:77"), 1, size)
+        self.deliver(node, 1_000)
+        self.read(client, 1)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
