@@ -227,7 +227,7 @@ class ResumeMachine(RuleBasedStateMachine):
     def come_back_after_much(
         self, *, client: int, node: int, room: Room, count: int, size: int, heard: Sequence[int], keep: int | None
     ) -> None:
-        """What the rules above do by chance: away, then much to catch up with, on a node that has heard of it or not."""
+        """What the rules above do by chance: away, then much to catch up with, on a node that heard of it or not."""
         self.go(client, unread=1)
         self.leave_or_come_back(away=False)
         self.answer_slowly_or_not(slow=False)
