@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.cli.reference import cli_reference
 from gateway.hub.manager import REFUSALS
 from gateway.hub.profiles import PROFILES
+from gateway.ingest.resume_base import RESUME_OUTCOMES
 from gateway.protocol.audiences import AUDIENCE_MEMBERS, AudienceKind
 from gateway.protocol.close_codes import CLOSE_CODES
 from gateway.protocol.events import DROP_REASONS
@@ -90,6 +91,11 @@ def error_codes() -> str:
     return markdown(("code", "meaning"), ((f"`{code}`", meaning) for code, meaning in ERROR_CODES.items()))
 
 
+def resume_outcomes() -> str:
+    """What came of branches that clients asked to resume."""
+    return markdown(("outcome", "meaning"), ((f"`{outcome}`", text) for outcome, text in RESUME_OUTCOMES.items()))
+
+
 def refusals() -> str:
     """Why a handshake is closed after it was accepted."""
     return markdown(
@@ -117,6 +123,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "error_codes": error_codes,
     "metrics": metrics,
     "refusals": refusals,
+    "resume_outcomes": resume_outcomes,
     "routing": routing,
     "settings": settings_table,
 }
