@@ -206,7 +206,11 @@ class ResumeMachine(RuleBasedStateMachine):
             if peer.joining is not None:
                 peer.joining.cancel()
                 await asyncio.wait({peer.joining})
-                peer.joining = None
+                # It may have been let in before that, in a step that nobody has looked at yet.
+                if peer.joining.cancelled():
+                    peer.joining = None
+                else:
+                    self._let_in(peer, peer.joining)
             if peer.joined is not None:
                 self._read(peer, unread)
                 peer.joined.node.leave(peer.joined.id)
