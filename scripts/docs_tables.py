@@ -17,6 +17,7 @@ from benches.load.result import Result
 from gateway.cli.reference import cli_reference
 from gateway.hub.manager import REFUSALS
 from gateway.hub.profiles import PROFILES
+from gateway.ingest.resume_base import RESUME_OUTCOMES
 from gateway.protocol.audiences import AUDIENCE_MEMBERS, AudienceKind
 from gateway.protocol.close_codes import CLOSE_CODES
 from gateway.protocol.events import DROP_REASONS
@@ -94,6 +95,11 @@ def error_codes() -> str:
     return markdown(("code", "meaning"), ((f"`{code}`", meaning) for code, meaning in ERROR_CODES.items()))
 
 
+def resume_outcomes() -> str:
+    """What came of branches that clients asked to resume."""
+    return markdown(("outcome", "meaning"), ((f"`{outcome}`", text) for outcome, text in RESUME_OUTCOMES.items()))
+
+
 def refusals() -> str:
     """Why a handshake is closed after it was accepted."""
     return markdown(
@@ -127,6 +133,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "error_codes": error_codes,
     "metrics": metrics,
     "refusals": refusals,
+    "resume_outcomes": resume_outcomes,
     "routing": routing,
     "settings": settings_table,
 }

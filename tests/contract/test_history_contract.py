@@ -67,6 +67,21 @@ async def kept(history: RedisHistory, room: Room, position: Position) -> list[st
     return [event.position for event in page.entries] if page.known else None
 
 
+async def test_what_is_kept_is_given_from_its_beginning(history: RedisHistory, redis: Redis, room: Room) -> None:
+    assert await history.kept(room, 10) == (True, (), False, ZERO)
+    await relay(history, room, *(entry(number) for number in (1, 2)))
+    await relay(history, room, *(entry(number) for number in (3, 4, 5)))
+    page = await history.kept(room, 3)
+    assert [event.position for event in page.entries] == [at(2), at(3), at(4)], "its cap is four"
+    assert page.entries[0].prev == at(1)
+    assert (page.known, page.more, page.head) == (True, True, at(5))
+    assert not (await history.kept(room, 4)).more
+    await redis.delete(history_key(room))
+    assert await history.kept(room, 3) == (True, (), False, at(5))
+    await redis.xadd(history_key(room), {"strange": "entry"})
+    assert await history.kept(room, 3) == (True, (), False, at(5))
+
+
 async def test_events_are_kept_with_what_was_before_them_and_published_the_same(
     history: RedisHistory, redis: Redis, room: Room
 ) -> None:

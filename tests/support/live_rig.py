@@ -12,6 +12,7 @@ from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.live_base import RepairCause
 from gateway.ingest.live_interest import LiveInterest
 from gateway.ingest.live_subscriber import LiveSubscriber
+from gateway.ingest.room_ring import NODE_RING_BYTES, RingBudget
 from gateway.protocol.keys import live_channel
 from gateway.protocol.live import LiveMessage, encode_live
 from gateway.protocol.positions import Position
@@ -140,8 +141,9 @@ class LiveRig:
         time: FakeTime | None = None,
         history: MemoryRoomHistory | None = None,
         fanout: NotingFanout | None = None,
+        ring_bytes: int = NODE_RING_BYTES,
     ) -> None:
-        """Nodes that share a server are given one time and one history."""
+        """Nodes that share a server are given one time and one history; with few `ring_bytes` they remember little."""
         self.time = time or FakeTime()
         self.broker = FakeBroker()
         self.history = history or MemoryRoomHistory()
@@ -149,7 +151,7 @@ class LiveRig:
         self.observer = NotingObserver()
         self.drop_rate = EventDropRateTracker(self.time)
         # No real time passes here that a hold may be measured by.
-        self.interest = LiveInterest(self.time, timeout=3_600)
+        self.interest = LiveInterest(self.time, timeout=3_600, budget=RingBudget(ring_bytes))
         self.subscriber = LiveSubscriber(
             self.broker,  # type: ignore[arg-type]  # the part of it that is used
             self.history,

@@ -13,6 +13,7 @@ from gateway.errors import ConnectionGoneError
 from gateway.fanout.base import ConnectionIdentity, ConnectionInfo, Membership, PageEntry, Submission
 from gateway.ingest.resume_base import ResumeOutcome
 from gateway.ingest.resumes import Resumes
+from gateway.ingest.room_ring import NODE_RING_BYTES
 from gateway.ingest.shared_reads import SharedReads
 from gateway.protocol.positions import Position
 from gateway.types import ConnectionId, Room
@@ -119,9 +120,11 @@ class NotingResumes:
 class Node:
     """Live channels, resumes and connections of one node."""
 
-    def __init__(self, time: FakeTime, history: MemoryRoomHistory, **numbers: float) -> None:
+    def __init__(
+        self, time: FakeTime, history: MemoryRoomHistory, *, ring_bytes: int = NODE_RING_BYTES, **numbers: float
+    ) -> None:
         self.fanout = ResumingFanout()
-        self.rig = LiveRig(time, history, self.fanout)
+        self.rig = LiveRig(time, history, self.fanout, ring_bytes)
         self.reads = SharedReads(history)
         self.observer = NotingResumes()
         self.resumes = Resumes(
@@ -198,9 +201,9 @@ class Joined:
 
 
 @asynccontextmanager
-async def running_node(**numbers: float) -> AsyncIterator[Node]:
+async def running_node(*, ring_bytes: int = NODE_RING_BYTES, **numbers: float) -> AsyncIterator[Node]:
     """A node that is live, alone with its history."""
-    node = Node(FakeTime(), MemoryRoomHistory(), **numbers)
+    node = Node(FakeTime(), MemoryRoomHistory(), ring_bytes=ring_bytes, **numbers)
     await node.start()
     try:
         yield node
