@@ -18,11 +18,10 @@ from gateway.auth.table_token import TableTokenVerifier
 from gateway.auth.verified_tokens import VerifiedTokens
 from gateway.broker.base import Broker
 from gateway.broker.embedded import EmbeddedServer
-from gateway.broker.redis import create_broker
+from gateway.broker.redis import RedisBroker
 from gateway.broker.redis_commands import RedisCommands
 from gateway.broker.redis_history import RedisHistory
 from gateway.broker.redis_source import RedisSource
-from gateway.broker.url import redact_url
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
@@ -44,6 +43,7 @@ from gateway.ingest.stream_consumer import StreamConsumer
 from gateway.ingest.subscriber import RedisSubscriber
 from gateway.protocol.audiences import PATTERNS
 from gateway.protocol.routing import RoutingTable
+from gateway.redis_url import redact_url
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.resilience.jitter import DecorrelatedJitter
 from gateway.server.keeper import ConnectionKeeper
@@ -184,12 +184,10 @@ class Gateway:
             _log.warning(sentence)
 
         url = settings.redis_url or await self._start_embedded(stack)
-        breaker = self._breaker("commands")
-        broker = create_broker(url, breaker=breaker)
-        stack.push_async_callback(broker.close)
-        # One breaker, since it is one server that both ask for a moment's answer.
-        reading = RedisCommands(url, breaker)
-        stack.push_async_callback(reading.close)
+        # Shared with the rooms' histories: both ask for a moment's answer.
+        commands = RedisCommands(url, self._breaker("commands"))
+        stack.push_async_callback(commands.close)
+        broker = RedisBroker(commands)
         # The relay's waits for events, and must be one connection: see decision 11.
         relay_breaker = self._breaker("relay")
         relaying = RedisCommands(url, relay_breaker, max_connections=1)
@@ -256,7 +254,7 @@ class Gateway:
         )
         live = LiveSubscriber(
             broker,
-            self._history(reading),
+            self._history(commands),
             rooms,
             fanout,
             breaker=self._breaker("live"),

@@ -1,4 +1,4 @@
-"""Rooms' histories, heads and live channels on one Redis or Valkey server."""
+"""Rooms' histories, heads and live channels in Redis. All keys of a room are in one slot of a cluster."""
 
 from __future__ import annotations
 
@@ -58,11 +58,7 @@ class RedisHistory:
 
     async def heads(self, rooms: Sequence[Room]) -> list[Position | None]:
         """See `RoomHistory.heads`."""
-        if not rooms:
-            return []
-        async with self._commands.asking() as client:
-            values: list[Any] = await client.mget([head_key(room) for room in rooms])
-        return [_head(value) for value in values]
+        return [_head(value) for value in await self._commands.get_many([head_key(room) for room in rooms])]
 
     async def after(self, room: Room, position: Position, limit: int) -> HistoryPage:
         """See `RoomHistory.after`."""
