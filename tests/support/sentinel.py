@@ -94,11 +94,15 @@ class WatchedMaster:
             _, port = admin.sentinel_get_master_addr_by_name(SERVICE)
         return self.first if port == self.first.port else self.second
 
-    def failover(self) -> None:
-        """Make the replica the master in good order; the old one goes on, as its replica."""
+    def failover(self, *, coordinated: bool) -> None:
+        """Make the replica the master, while the old one goes on.
+
+        Coordinated, it has everything, and the old one is its replica at once. Otherwise, as before Valkey 9, the old
+        one goes on as if nothing had happened until the Sentinel makes it a replica some ten seconds later.
+        """
         old = self.master
         with self.admin() as admin:
-            admin.execute_command("SENTINEL FAILOVER", SERVICE)
+            admin.execute_command("SENTINEL FAILOVER", SERVICE, *(["COORDINATED"] if coordinated else []))
         self.await_failover(old)
 
     def await_failover(self, old: ValkeyServer) -> None:
