@@ -26,6 +26,7 @@ class SteadyProducer:
         self._publisher = AsyncPublisher.from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0)
         self._pause = pause
         self._number = 0
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     async def emit(self, branch: int, number: int) -> None:
@@ -47,7 +48,7 @@ class SteadyProducer:
                 await self.emit(branch, number)
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             for branch, numbers in self.emitted.items():
                 self._number += 1
                 await self.emit(branch, self._number)
@@ -60,10 +61,11 @@ class SteadyProducer:
 
     async def stop(self) -> None:
         """No more events; what was begun is finished."""
+        # Not cancelled: before Python 3.12 the client library may swallow a cancellation.
+        self._stopping = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+            async with asyncio.timeout(30):
+                await self._task
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
@@ -82,7 +84,7 @@ class Recorder:
     def numbers(self) -> list[int]:
         return [event["n"] for event in self.events]
 
-    async def until(self, numbers: list[int], seconds: float = 60.0) -> None:
+    async def until(self, numbers: list[int], seconds: float = 30.0) -> None:
         """Return when every one of these has come."""
         async with asyncio.timeout(seconds):
             while not set(numbers) <= set(self.numbers):
