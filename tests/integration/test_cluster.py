@@ -18,6 +18,7 @@ from tests.support.cluster import ValkeyCluster, eventually, run_cluster
 from tests.support.gateway import RunningGateway, run_gateway
 from tests.support.steady import Recorder, SteadyProducer, recorder
 from tests.support.tokens import staff_token
+from tests.support.valkey import ValkeyServer
 
 BRANCHES = (5, 6, 7, 8, 9, 10)
 
@@ -116,14 +117,16 @@ async def test_a_master_that_dies_is_replaced_and_the_others_rooms_do_not_wait(
         kitchens = await record(stack, node)
         producer = await stack.enter_async_context(SteadyProducer(cluster.url, BRANCHES))
         await grow(producer, 10)
+        others = [master for master in cluster.masters if master is not victim]
+        links = [_live_links(master) for master in others]
         victim.kill()
-        # The live channels of the other masters' rooms stand, whatever becomes of this one.
         await asyncio.to_thread(
             eventually, "the replica has taken over", lambda: cluster.owner(of_room(hit)) is not victim
         )
         await producer.emit_again(100)
         await grow(producer, 20)
         await check(producer, kitchens)
+        assert all(before and before <= _live_links(master) for before, master in zip(links, others, strict=True))
         async with welcomed(node.ws, "/ws/waiter", staff_token(user="late", branches=(hit,))):
             pass
     restored = json.dumps({"type": "ROUND_READY", "tenant_id": 1, "branch_id": hit, "best": "effort"})
@@ -151,8 +154,14 @@ async def test_the_node_that_pubsub_is_on_dies_and_another_is_chosen(cluster: Va
                     await asyncio.sleep(0.1)
 
 
-def _subscriptions(server: object, channel: str) -> int:
-    with server.admin() as admin:  # type: ignore[attr-defined]
+def _live_links(server: ValkeyServer) -> set[str]:
+    """The connections that are subscribed to live channels."""
+    with server.admin() as admin:
+        return {client["id"] for client in admin.client_list() if client["ssub"] != "0"}
+
+
+def _subscriptions(server: ValkeyServer, channel: str) -> int:
+    with server.admin() as admin:
         [(_, count)] = admin.pubsub_numsub(channel)
     return int(count)
 

@@ -96,9 +96,7 @@ class ValkeyCluster:
         self._meet(replica)
         with replica.admin() as admin, master.admin() as main:
             identity = node_id(main)
-            eventually(
-                "the replica has heard of its master", lambda: identity in admin.execute_command("CLUSTER NODES")
-            )
+            eventually("it has heard of its master", lambda: identity in str(admin.execute_command("CLUSTER NODES")))
             admin.execute_command("CLUSTER REPLICATE", identity)
             eventually("it is in step", lambda: admin.info("replication").get("master_link_status") == "up")
         eventually("all agree", self._agreed)

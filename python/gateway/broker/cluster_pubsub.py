@@ -103,8 +103,7 @@ class ClusterPubSubConnection:
         cluster: ClusterMap,
         where: str,
         timeout: float,
-        *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._cluster = cluster
         self._where = where
@@ -126,19 +125,27 @@ class ClusterPubSubConnection:
         self._closing: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def connect(cls, cluster: ClusterMap, where: str, timeout: float) -> Self:
+    async def connect(
+        cls,
+        cluster: ClusterMap,
+        where: str,
+        timeout: float,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> Self:
         """Read the map and connect to one node.
 
         Args:
             cluster: where nodes are.
             where: the cluster's URL, redacted.
-            timeout: seconds for making a link, and for reading the map.
+            timeout: seconds for making two links.
+            sleep: waits for some seconds; tests hand in one that does not.
 
         Raises:
             BrokerError: no node can be reached.
         """
         await cluster.refresh()
-        connection = cls(cluster, where, timeout)
+        connection = cls(cluster, where, timeout, sleep)
         try:
             await connection._link_any()
         except BaseException:

@@ -43,7 +43,7 @@ class _Sentinels(Sentinel):
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         """See redis-py."""
         async with self._asking:
-            host, port = await super().discover_master(service_name)  # type: ignore[no-untyped-call]
+            host, port = await super().discover_master(service_name)
             return host, port
 
 
