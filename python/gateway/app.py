@@ -129,7 +129,9 @@ class Gateway:
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - FastAPI passes itself
-        """Run the gateway: workers, subscriber, heartbeat; stopped in the reverse order, each with a time-out.
+        """Run the gateway: workers, subscribers, relay; stopped in the reverse order, each with a time-out.
+
+        Heartbeats are watched by the owners of connections, and so from their start on.
 
         Raises:
             EmbeddedServerError: no Redis URL is set, and the embedded server does not start.
@@ -247,7 +249,7 @@ class Gateway:
             self.routing,
             fanout,
             breaker=self._breaker("pubsub"),
-            jitter=DecorrelatedJitter(),
+            jitter=self._jitter(),
             drop_rate=drop_rate,
             observer=metrics.ingest,
             clock=clock,
@@ -258,7 +260,7 @@ class Gateway:
             rooms,
             fanout,
             breaker=self._breaker("live"),
-            jitter=DecorrelatedJitter(),
+            jitter=self._jitter(),
             drop_rate=drop_rate,
             observer=metrics.live,
             clock=clock,
@@ -269,7 +271,7 @@ class Gateway:
             self.routing,
             node=manager.node,
             breaker=relay_breaker,
-            jitter=DecorrelatedJitter(),
+            jitter=self._jitter(),
             observer=metrics.critical,
             clock=clock,
             numbers=RelayNumbers(
@@ -360,6 +362,10 @@ class Gateway:
             history_seconds=settings.history_ttl,
             head_seconds=settings.head_ttl,
         )
+
+    def _jitter(self) -> DecorrelatedJitter:
+        # No attempt waits longer than an open breaker would have it wait.
+        return DecorrelatedJitter(cap=max(0.1, self.settings.breaker_open))
 
     def _breaker(self, duty: str) -> CircuitBreaker:
         settings = self.settings
