@@ -111,13 +111,12 @@ async def test_info_names_version_and_eviction_policy(broker: Broker) -> None:
 
 
 async def test_publish_says_how_many_heard_it(broker: Broker, connection: PubSubConnection, place: Place) -> None:
-    if place.clustered:
-        pytest.skip("a cluster's node counts those alone that are connected to it")
     assert await broker.publish("contract:heard", b"x") == 0
     await connection.subscribe(["contract:heard"])
     await connection.psubscribe(["contract:h*"])
     await read_until(connection, lambda batch: len(batch.subscribed) == 2)
-    assert await broker.publish("contract:heard", b"x") == 2
+    # A cluster's node counts those alone that are connected to it.
+    assert await broker.publish("contract:heard", b"x") in ({0, 2} if place.clustered else {2})
 
 
 async def test_every_byte_of_a_payload_comes_through_and_in_order(broker: Broker, connection: PubSubConnection) -> None:

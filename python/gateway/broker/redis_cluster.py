@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -21,7 +21,10 @@ from gateway.broker.deployment import Opening, connection_options, info_of, unus
 from gateway.broker.failures import LIBRARY_ERRORS, broker_error
 from gateway.broker.redis_pubsub import RedisPubSubConnection
 
-_NO_OPTIONS = ("host", "port", "retry_on_timeout")
+SPARE: Final = 2
+"""Connections to a node beyond those that commands take their turns on."""
+
+_NO_OPTIONS: Final = ("host", "port", "retry_on_timeout")
 """Options of a single connection that redis-py's cluster client has no use for."""
 
 
@@ -40,7 +43,7 @@ class ClusterServers:
         try:
             self._cluster = self._open()
             # Connects nothing, but looks at every option.
-            node = self._cluster.startup_nodes[0]
+            node = next(iter(self._cluster.nodes_manager.startup_nodes.values()))
             node.connection_class(**node.connection_kwargs)
         except (TypeError, ValueError, RedisClusterException) as error:
             raise unusable(opening.address, error) from None
@@ -151,7 +154,8 @@ class ClusterServers:
         cluster = RedisCluster(
             startup_nodes=[ClusterNode(host, port) for host, port in self._opening.address.hosts],
             **{
-                "max_connections": self._opening.max_connections,
+                # More than turns: one that is marked to be made anew is closed in the background.
+                "max_connections": self._opening.max_connections + SPARE,
                 **options,
                 # The server says whether a cluster with a hole still serves the rest.
                 "require_full_coverage": False,
