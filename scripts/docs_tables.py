@@ -23,6 +23,7 @@ from gateway.protocol.close_codes import CLOSE_CODES
 from gateway.protocol.events import DROP_REASONS
 from gateway.protocol.messages import ERROR_CODES
 from gateway.protocol.routing import DEFAULT_RULES
+from gateway.redis_url import SCHEMES
 from gateway.settings import settings_table
 from gateway.telemetry.metrics import Metrics
 
@@ -108,6 +109,11 @@ def refusals() -> str:
     )
 
 
+def redis_urls() -> str:
+    """Every kind of Redis URL."""
+    return markdown(("URL", "Redis"), ((f"`{scheme.example}`", scheme.meaning) for scheme in SCHEMES.values()))
+
+
 def metrics() -> str:
     """Every metric."""
     return markdown(
@@ -132,6 +138,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "endpoints": endpoints,
     "error_codes": error_codes,
     "metrics": metrics,
+    "redis_urls": redis_urls,
     "refusals": refusals,
     "resume_outcomes": resume_outcomes,
     "routing": routing,

@@ -18,11 +18,10 @@ from gateway.auth.table_token import TableTokenVerifier
 from gateway.auth.verified_tokens import VerifiedTokens
 from gateway.broker.base import Broker
 from gateway.broker.embedded import EmbeddedServer
-from gateway.broker.redis import create_broker
+from gateway.broker.redis import RedisBroker
 from gateway.broker.redis_commands import RedisCommands
 from gateway.broker.redis_history import RedisHistory
 from gateway.broker.redis_source import RedisSource
-from gateway.broker.url import redact_url
 from gateway.endpoints.catchup import catchup_router
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
@@ -48,6 +47,7 @@ from gateway.ingest.stream_consumer import StreamConsumer
 from gateway.ingest.subscriber import RedisSubscriber
 from gateway.protocol.audiences import PATTERNS
 from gateway.protocol.routing import RoutingTable
+from gateway.redis_url import redact_url
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.resilience.jitter import DecorrelatedJitter
 from gateway.server.keeper import ConnectionKeeper
@@ -133,7 +133,9 @@ class Gateway:
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - FastAPI passes itself
-        """Run the gateway: workers, subscriber, heartbeat; stopped in the reverse order, each with a time-out.
+        """Run the gateway: workers, subscribers, relay; stopped in the reverse order, each with a time-out.
+
+        Heartbeats are watched by the owners of connections, and so from their start on.
 
         Raises:
             EmbeddedServerError: no Redis URL is set, and the embedded server does not start.
@@ -188,12 +190,10 @@ class Gateway:
             _log.warning(sentence)
 
         url = settings.redis_url or await self._start_embedded(stack)
-        breaker = self._breaker("commands")
-        broker = create_broker(url, breaker=breaker)
-        stack.push_async_callback(broker.close)
-        # One breaker, since it is one server that both ask for a moment's answer.
-        reading = RedisCommands(url, breaker)
-        stack.push_async_callback(reading.close)
+        # Shared with the rooms' histories: both ask for a moment's answer.
+        commands = RedisCommands(url, self._breaker("commands"))
+        stack.push_async_callback(commands.close)
+        broker = RedisBroker(commands)
         # The relay's waits for events, and must be one connection: see decision 11.
         relay_breaker = self._breaker("relay")
         relaying = RedisCommands(url, relay_breaker, max_connections=1)
@@ -229,7 +229,7 @@ class Gateway:
             VerifiedTokens(TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock), clock),
             RevocationCheck(broker),
         )
-        history = self._history(reading)
+        history = self._history(commands)
         reads = SharedReads(history)
         resumes = Resumes(rooms, reads, fanout, observer=metrics.resumes, clock=clock)
         manager = ConnectionManager(
@@ -258,7 +258,7 @@ class Gateway:
             self.routing,
             fanout,
             breaker=self._breaker("pubsub"),
-            jitter=DecorrelatedJitter(),
+            jitter=self._jitter(),
             drop_rate=drop_rate,
             observer=metrics.ingest,
             clock=clock,
@@ -269,7 +269,7 @@ class Gateway:
             rooms,
             fanout,
             breaker=self._breaker("live"),
-            jitter=DecorrelatedJitter(),
+            jitter=self._jitter(),
             drop_rate=drop_rate,
             observer=metrics.live,
             clock=clock,
@@ -280,7 +280,7 @@ class Gateway:
             self.routing,
             node=manager.node,
             breaker=relay_breaker,
-            jitter=DecorrelatedJitter(),
+            jitter=self._jitter(),
             observer=metrics.critical,
             clock=clock,
             numbers=RelayNumbers(
@@ -373,6 +373,10 @@ class Gateway:
             history_seconds=settings.history_ttl,
             head_seconds=settings.head_ttl,
         )
+
+    def _jitter(self) -> DecorrelatedJitter:
+        # No attempt waits longer than an open breaker would have it wait.
+        return DecorrelatedJitter(cap=max(0.1, self.settings.breaker_open))
 
     def _breaker(self, duty: str) -> CircuitBreaker:
         settings = self.settings

@@ -14,6 +14,7 @@ from redis.exceptions import NoPermissionError
 
 from gateway.client import AsyncPublisher
 from tests.support.clients import welcomed
+from tests.support.cluster import run_cluster
 from tests.support.gateway import run_gateway
 from tests.support.tokens import staff_token
 from tests.support.valkey import ValkeyServer, run_valkey
@@ -27,9 +28,12 @@ def as_user(server: ValkeyServer, user: str) -> str:
     return f"redis://{user}:password@{parts.hostname}:{parts.port}/0"
 
 
-async def apply_acl(server: ValkeyServer) -> None:
+async def apply_acl(server: ValkeyServer, *, cluster: bool = False) -> None:
     lines = re.findall(r"^ACL SETUSER .*$", PAGE.read_text("utf-8"), re.MULTILINE)
-    assert len(lines) == 2
+    assert len(lines) == 4
+    if not cluster:
+        lines = [line for line in lines if " on " in line]
+        assert len(lines) == 2
     async with Redis.from_url(server.url) as admin:
         for line in lines:
             await admin.execute_command(*shlex.split(line))
@@ -60,6 +64,26 @@ async def test_a_gateway_and_a_producer_work_with_their_users(pubsub: str, caplo
                 assert (await peer.json())["event_id"] == entry_id
         for refusal in ("NOPERM", "ACL failure in script"):
             assert refusal not in caplog.text, "nothing that a gateway does is refused to it"
+
+
+async def test_both_work_in_a_cluster_with_what_they_need_in_addition(caplog: pytest.LogCaptureFixture) -> None:
+    with run_cluster() as cluster:
+        for server in cluster.masters:
+            await apply_acl(server, cluster=True)
+        urls = {
+            user: f"redis+cluster://{user}:password@127.0.0.1:{cluster.masters[0].port}"
+            for user in ("gateway", "orders")
+        }
+        with run_gateway(urls["gateway"]) as gateway:
+            async with (
+                welcomed(gateway.ws, "/ws/waiter", staff_token("WAITER", sectors=None)) as peer,
+                AsyncPublisher.from_url(urls["orders"]) as orders,
+            ):
+                await orders.publish("branch:5:waiters", EVENT)
+                assert await peer.json() == EVENT
+                entry_id = await orders.emit(EVENT, key="order-1")
+                assert (await peer.json())["event_id"] == entry_id
+        assert "NOPERM" not in caplog.text, "nothing that a gateway does is refused to it"
 
 
 async def test_a_producer_can_do_nothing_else() -> None:

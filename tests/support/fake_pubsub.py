@@ -72,7 +72,7 @@ class FakePubSubConnection:
         """End a subscription that nobody asked to end, as a cluster does when a slot moves; also given back."""
         self.written.discard(name)
         self.effective.discard(name)
-        batch = PubSubBatch([], [], [name], 0)
+        batch = PubSubBatch([], [], [], 0, (name,))
         self._ready.put_nowait(batch)
         return batch
 

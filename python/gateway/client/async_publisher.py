@@ -6,11 +6,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from gateway.client.checked_event import JsonEvent, for_channel, for_stream
-from gateway.client.connection_options import check_options
+from gateway.client.connecting import AsyncioClient, asyncio_client
 from gateway.client.emission import EMIT, SEEN_SECONDS, entry_id_in, idempotency_key
 from gateway.protocol.keys import SOURCE
 from gateway.protocol.routing import RoutingTable
@@ -32,26 +30,29 @@ class AsyncPublisher:
         routing: the gateway's routing table, where a deployment has its own (`RoutingTable.load(path)`).
     """
 
-    def __init__(self, client: Redis, *, routing: RoutingTable | None = None) -> None:
+    def __init__(self, client: AsyncioClient, *, routing: RoutingTable | None = None) -> None:
         self._client = client
         self._routing = routing or RoutingTable()
         self._emit = client.register_script(EMIT)
+        self._sentinels: list[Redis] = []
 
     @classmethod
     def from_url(cls, url: str, *, routing: RoutingTable | None = None, **options: Any) -> Self:
         """A publisher with a client of its own, which `close` closes.
 
         Args:
-            url: as redis-py's `Redis.from_url` understands it.
+            url: of any kind that the gateway takes: `redis://`, `rediss://`, `unix://`, `redis+sentinel://`,
+                `redis+cluster://`.
             routing: see the class.
-            options: for the same; commands are not retried unless `retry` is given here.
+            options: of redis-py; commands are not retried unless `retry` is given here.
 
         Raises:
             ValueError: the URL is malformed, or the client does not know one of its options.
         """
-        client = Redis.from_url(url, **{"retry": Retry(NoBackoff(), 0), **options})
-        check_options(client.connection_pool)
-        return cls(client, routing=routing)
+        client, sentinels = asyncio_client(url, options)
+        publisher = cls(client, routing=routing)
+        publisher._sentinels = sentinels
+        return publisher
 
     async def publish(self, channel: str, event: JsonEvent) -> int:
         """See `Publisher.publish`, for what it raises too."""
@@ -67,6 +68,8 @@ class AsyncPublisher:
     async def close(self) -> None:
         """Close the client."""
         await self._client.aclose()
+        for sentinel in self._sentinels:
+            await sentinel.aclose()
 
     async def __aenter__(self) -> Self:
         return self
