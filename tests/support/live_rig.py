@@ -13,6 +13,7 @@ from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.live_base import RepairCause
 from gateway.ingest.live_interest import LiveInterest
 from gateway.ingest.live_subscriber import LiveSubscriber
+from gateway.ingest.room_ring import NODE_RING_BYTES, RingBudget
 from gateway.protocol.keys import live_channel
 from gateway.protocol.live import LiveMessage, encode_live
 from gateway.protocol.positions import Position
@@ -168,15 +169,22 @@ class FakeBroker:
 class LiveRig:
     """Everything, wired as the composition root wires it."""
 
-    def __init__(self) -> None:
-        self.time = FakeTime()
+    def __init__(
+        self,
+        time: FakeTime | None = None,
+        history: MemoryRoomHistory | None = None,
+        fanout: NotingFanout | None = None,
+        ring_bytes: int = NODE_RING_BYTES,
+    ) -> None:
+        """Nodes that share a server are given one time and one history; with few `ring_bytes` they remember little."""
+        self.time = time or FakeTime()
         self.broker = FakeBroker()
-        self.history = MemoryRoomHistory()
-        self.fanout = NotingFanout()
+        self.history = history or MemoryRoomHistory()
+        self.fanout = fanout or NotingFanout()
         self.observer = NotingObserver()
         self.drop_rate = EventDropRateTracker(self.time)
         # No real time passes here that a hold may be measured by.
-        self.interest = LiveInterest(self.time, timeout=3_600)
+        self.interest = LiveInterest(self.time, timeout=3_600, budget=RingBudget(ring_bytes))
         self.subscriber = LiveSubscriber(
             self.broker,  # type: ignore[arg-type]  # the part of it that is used
             self.history,
