@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 from websockets.asyncio.server import Request, Response, ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
 from websockets.typing import Subprotocol
@@ -25,7 +24,7 @@ from tests.support.sdk import CLIENTS
 from tests.support.serve import free_port, serve
 from tests.support.tcp_relay import TcpRelay
 from tests.support.tokens import staff_token, table_token
-from tests.support.valkey import ValkeyServer
+from tests.support.valkey import ValkeyServer, run_valkey
 
 Connect = Callable[..., Any]
 TENANT = 7100
@@ -44,6 +43,13 @@ def gateway(valkey: ValkeyServer) -> Iterator[RunningGateway]:
     """One kind of sockets is enough here: what they do on the wire is the same, and tested elsewhere."""
     with run_gateway(valkey.url) as running:
         yield running
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[ValkeyServer]:
+    """A source stream of the test's own: on the shared one another gateway may relay, and keep a longer history."""
+    with run_valkey() as server:
+        yield server
 
 
 def kitchen(user: str = "sdk", *, expires_in: int = 3600) -> str:
@@ -159,25 +165,64 @@ async def test_a_link_that_stalls_is_noticed_and_left(
                 assert await sdk.until("event") == READY
 
 
-async def test_critical_events_arrive_once_and_a_gateway_that_cannot_resume_makes_the_state_stale(
-    client: Connect, valkey: ValkeyServer, redis: Redis, tmp_path: Path
+async def test_critical_events_that_were_missed_follow_once_and_in_order(
+    client: Connect, own_valkey: ValkeyServer, tmp_path: Path
 ) -> None:
-    key = f"{{tenant:{TENANT}:branch:5}}"
-    with serve(tmp_path, GATEWAY_REDIS_URL=valkey.url) as node:
+    port = free_port()
+    with serve(tmp_path, port=port, GATEWAY_REDIS_URL=own_valkey.url) as first:
         async with (
-            TcpRelay(node.port).running() as relay,
-            AsyncPublisher.from_url(valkey.url) as publisher,
-            client(f"ws://127.0.0.1:{relay.port}", "kitchen", kitchen) as sdk,
+            AsyncPublisher.from_url(own_valkey.url) as publisher,
+            client(first.ws, "kitchen", lambda: kitchen("misses")) as sdk,
         ):
             await sdk.until("state", "open")
-            sent = await publisher.emit(READY | {"n": 1})
-            event = await sdk.until("event")
-            assert (event["event_id"], event["n"]) == (sent, 1)
+            await publisher.emit(READY | {"n": 0})
+            await sdk.until("event")
+            first.process.kill()
+            first.process.wait()
+            await sdk.until("state", "waiting")
+            sent = [await publisher.emit(READY | {"n": number}) for number in range(1, 301)]
+            with serve(tmp_path, port=port, GATEWAY_REDIS_URL=own_valkey.url):
+                while len(sdk.all("event")) < 301:
+                    await sdk.next()
+                sent.append(await publisher.emit(READY | {"n": 301}))
+                await sdk.until("event")
+    events = sdk.all("event")
+    assert [event["n"] for event in events] == list(range(302))
+    assert [event["event_id"] for event in events[1:]] == sent
+    assert sdk.all("stale") == []
+
+
+async def test_a_history_that_does_not_reach_back_makes_the_state_stale_once(
+    client: Connect, own_valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    short = {"GATEWAY_REDIS_URL": own_valkey.url, "GATEWAY_HISTORY_EVENTS": "10"}
+    # The network is cut, not the node: it relays on, and forgets, while the client is away.
+    with serve(tmp_path, **short) as node:
+        async with (
+            TcpRelay(node.port).running() as relay,
+            AsyncPublisher.from_url(own_valkey.url) as publisher,
+            client(f"ws://127.0.0.1:{relay.port}", "kitchen", lambda: kitchen("short")) as sdk,
+        ):
+            await sdk.until("state", "open")
+            await publisher.emit(READY | {"n": 0})
+            await sdk.until("event")
+            relay.refuse(True)
             relay.cut()
             await sdk.until("state", "waiting")
-            # Everything is forgotten: nobody can know what happened after the client's position.
-            await redis.delete(f"{key}:history", f"{key}:head")
+            # More than the node's own ring of a room holds.
+            for number in range(1, 401):
+                await publisher.emit(READY | {"n": number})
+            relay.refuse(False)
             assert await sdk.until("stale") == [5]
+            await publisher.emit(READY | {"n": 1000})
+            while (await sdk.until("event"))["n"] != 1000:
+                pass
+            # Resumed where the welcome said: nothing more is stale.
+            relay.cut()
+            await sdk.until("state", "waiting")
+            await publisher.emit(READY | {"n": 1001})
+            assert (await sdk.until("event"))["n"] == 1001
+    assert sdk.all("stale") == [[5]]
 
 
 # --- a server that does as the test says -----------------------------------------------------------------------------

@@ -16,11 +16,16 @@ class TcpRelay:
         self.port = 0
         self._open: set[asyncio.Task[None]] = set()
         self._stalled: set[asyncio.Event] = set()
+        self._refuse = False
 
     def stall(self) -> None:
         """Let the connections that there are hang, without a word; later ones pass."""
         for passing in self._stalled:
             passing.clear()
+
+    def refuse(self, refuse: bool) -> None:
+        """Cut new connections at once, or let them pass again."""
+        self._refuse = refuse
 
     def cut(self) -> None:
         """End the connections that there are."""
@@ -28,6 +33,9 @@ class TcpRelay:
             task.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refuse:
+            writer.transport.abort()
+            return
         passing = asyncio.Event()
         passing.set()
         self._stalled.add(passing)
