@@ -70,10 +70,10 @@ class Run:
         """A step whose output holds the counts of Node's own test runner."""
 
         def count(output: str, code: int) -> tuple[int, int, int]:
-            found = {
-                key: int(value) for key, value in re.findall(r"^\W*(pass|fail|skipped) (\d+)$", output, re.MULTILINE)
-            }
-            return found.get("pass", 0), max(found.get("fail", 0), int(code != 0)), found.get("skipped", 0)
+            found = dict(re.findall(r"^\S+ (pass|fail|skipped) (\d+)$", output, re.MULTILINE))
+            # A run that broke off says no counts, and must not look like one that had no failure.
+            failed = max(int(found.get("fail", 0)), int(code != 0 or not found))
+            return int(found.get("pass", 0)), failed, int(found.get("skipped", 0))
 
         return self._step(name, command, count)
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.asyncio.server import Request, Response, ServerConnection, serve
@@ -15,7 +16,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from gateway.client import Client, Event, GaveUpError, Stale, State, Throttled, Timing
+from gateway.client.link import CLOSE_SECONDS, WebSocketLink
 from tests.support.serve import free_port
+from tests.support.tcp_relay import TcpRelay
 
 ONCE = Timing(attempts=0)
 READY = {"type": "ROUND_READY", "tenant_id": 1, "branch_id": 5}
@@ -201,6 +204,34 @@ async def test_a_client_that_is_left_while_it_connects_leaves_nothing_behind(sec
     left = {task.get_name() for task in asyncio.all_tasks() - before}
     assert {name for name in left if name.startswith("gateway-client")} == set()
     server.close()
+
+
+async def test_a_dead_connection_is_cut_and_not_closed_in_good_order() -> None:
+    """Nobody would answer the close, and each such link would linger."""
+    opened = asyncio.Event()
+
+    class Owner:
+        def message(self, text: str | bytes) -> None:
+            opened.set()
+
+        def closed(self, code: int, cause: BaseException | None) -> None:
+            raise AssertionError(f"nothing is heard of a link that was dropped, but {code}, {cause!r}")
+
+    async def script(peer: ServerConnection) -> None:
+        await say(peer, WELCOME)
+        await peer.wait_closed()
+
+    async def room() -> None:
+        pass
+
+    async with scripted(script) as url, TcpRelay(urlsplit(url).port or 0).running() as relay:
+        link = WebSocketLink(f"ws://127.0.0.1:{relay.port}/ws/kitchen", "t", Owner(), room)
+        await opened.wait()
+        relay.stall()
+        link.send("ping")
+        link.drop()
+        async with asyncio.timeout(CLOSE_SECONDS * 0.75):
+            await link.gone()
 
 
 async def test_a_provider_may_be_a_coroutine_function_and_its_failure_names_no_token(

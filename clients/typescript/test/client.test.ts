@@ -85,6 +85,7 @@ describe("handlers", () => {
     client.on("*", (event) => heard.push(event.type));
     client.close();
     assert.equal(FakeSocket.last.closedWith, 1000);
+    assert.equal(FakeSocket.last.onclose, null, "what is closed is not listened to");
     FakeSocket.last.hear(READY);
     client.connect();
     await settle();
@@ -129,8 +130,10 @@ describe("callbacks", () => {
   it("may close the client at any moment: nothing is left behind", async () => {
     for (const when of ["connecting", "open", "waiting"] satisfies State[]) {
       FakeSocket.all = [];
+      let asked = 0;
       const client = new FanoutClient({
         ...OPTIONS,
+        token: () => `t${asked++}`,
         onState: (state) => {
           if (state === when) client.close();
         },
@@ -142,7 +145,8 @@ describe("callbacks", () => {
       mock.timers.tick(3_600_000);
       await settle();
       assert.equal(client.state, "closed", when);
-      assert.ok(FakeSocket.all.length <= 1, when);
+      assert.equal(FakeSocket.all.length, when === "connecting" ? 0 : 1, when);
+      assert.equal(asked, FakeSocket.all.length, when);
     }
   });
 

@@ -18,7 +18,7 @@ from gateway.protocol.close_codes import WSCloseCode
 # A message of the gateway is an event of at most 64 KiB with its id and position; a welcome is shorter.
 _MAX_MESSAGE_BYTES: Final = 1024 * 1024
 
-_CLOSE_SECONDS: Final = 2.0
+CLOSE_SECONDS: Final = 2.0
 """So long the gateway may take to answer a close."""
 
 
@@ -108,7 +108,7 @@ class WebSocketLink:
                 # long an attempt may take is the session's to say.
                 ping_interval=None,
                 open_timeout=None,
-                close_timeout=_CLOSE_SECONDS,
+                close_timeout=CLOSE_SECONDS,
                 proxy=None if _on_loopback(self._url) else True,
             )
         except (WebSocketException, OSError, TimeoutError) as error:
