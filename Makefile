@@ -43,6 +43,9 @@ format: setup ## rewrite the sources in the house's format
 docs: setup ## write the tables of docs/reference anew from the code
 	$(BIN)/python -m scripts.docs_tables --write
 
+clients: setup ## build and test the clients: TypeScript (needs Node 20 or newer, with npm) and Python
+	@$(BIN)/python -m scripts.clients
+
 conformance: setup ## the Autobahn cases against the native read side
 	@$(BIN)/python -m pytest tests/conformance $(ARGS)
 
@@ -65,7 +68,7 @@ hooks: setup ## install the git hook that runs make check before a commit
 	$(BIN)/pre-commit install
 
 clean: ## remove what set-up and builds have made
-	rm -rf .venv .venvs target dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venvs target dist clients/typescript/{node_modules,dist,build} .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find python -name '*.so' -delete
 
-.PHONY: help setup run test check conformance churn format docs bench bench-load lock hooks clean
+.PHONY: help setup run test check clients conformance churn format docs bench bench-load lock hooks clean

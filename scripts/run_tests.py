@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts import clients
 from scripts.interpreters import Interpreter, find_interpreters
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +42,7 @@ class Result:
     failed: int
     skipped: int
     seconds: float
+    left_out: str = ""
 
 
 @dataclass
@@ -63,6 +65,23 @@ class Run:
             return passed, max(failed, int(code != 0)), ignored
 
         return self._step(name, command, count)
+
+    def node(self, name: str, *command: str) -> bool:
+        """A step whose output holds the counts of Node's own test runner."""
+
+        def count(output: str, code: int) -> tuple[int, int, int]:
+            found = dict(re.findall(r"^\S+ (pass|fail|skipped) (\d+)$", output, re.MULTILINE))
+            # A run that broke off says no counts, and must not look like one that had no failure.
+            failed = max(int(found.get("fail", 0)), int(code != 0 or not found))
+            return int(found.get("pass", 0)), failed, int(found.get("skipped", 0))
+
+        return self._step(name, command, count)
+
+    def left_out(self, name: str, why: str) -> None:
+        """A step that this machine cannot run; where everything must be there (CI), it has failed."""
+        print(f"\n=== {name}\nleft out: {why}", flush=True)
+        must = os.environ.get("CI") == "true"
+        self.results.append(Result(name, 0, int(must), int(not must), 0.0, why))
 
     def pytest(self, name: str, python: Path, *arguments: str) -> bool:
         """A step that pytest counts."""
@@ -113,6 +132,9 @@ class Run:
             print(
                 f"{result.name:<44}{result.passed:>8}{result.failed:>8}{result.skipped:>9}{result.seconds:>9.1f}{mark}"
             )
+        for result in self.results:
+            if result.left_out:
+                print(f"{result.name} left out: {result.left_out}")
         passed, failed, skipped = (
             sum(getattr(result, field) for result in self.results) for field in ("passed", "failed", "skipped")
         )
@@ -131,6 +153,17 @@ def static_checks(run: Run) -> None:
     clippy = ("cargo", "clippy", "--quiet", "--workspace", "--all-targets")
     run.command("clippy", *clippy, "--", "-D", "warnings")
     run.command("clippy, with Python", *clippy, "--features", "python", "--", "-D", "warnings")
+
+
+def typescript_client(run: Run) -> None:
+    """Before the tests in Python: those against a gateway use what is built here."""
+    if why := clients.missing():
+        run.left_out("TypeScript client", why)
+        return
+    for name, command in clients.preparations():
+        if not run.command(f"TypeScript client: {name}", *command):
+            return
+    run.node("TypeScript client: tests", *clients.TESTS)
 
 
 def on_interpreter(run: Run, interpreter: Interpreter, wheel: Path) -> None:
@@ -167,6 +200,7 @@ def main() -> int:
         run.pytest("unit tests", BIN / "python", "tests/unit")
         return run.finish()
 
+    typescript_client(run)
     run.pytest("tests", BIN / "python", "tests")
     run.pytest("benchmarks check their answers", BIN / "python", "benches", "--benchmark-disable")
 

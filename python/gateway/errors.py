@@ -35,6 +35,24 @@ class NodeFullError(GatewayError):
     """The node has as many connections as it may have: HTTP 503."""
 
 
+class GaveUpError(GatewayError):
+    """A client will not come back by itself.
+
+    Attributes:
+        code: the last close code; 1006 where the last connection was lost or never came about.
+        attempts: how often in a row it has tried to come back.
+    """
+
+    def __init__(self, code: int, attempts: int) -> None:
+        super().__init__(
+            f"the client has given up after {attempts} attempts to come back; the last connection ended with {code}"
+            if attempts
+            else f"the client does not come back after a connection that ended with {code}"
+        )
+        self.code = code
+        self.attempts = attempts
+
+
 class ResumeError(GatewayError):
     """A `resume` is malformed: close code 1008."""
 

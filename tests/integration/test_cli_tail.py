@@ -7,17 +7,20 @@ import json
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.server import Request, Response, ServerConnection, serve
 
 from gateway.cli.explanations import TailError
-from gateway.cli.listener import Listener
+from gateway.cli.listener import ONCE, Listener
 from tests.integration.conftest import Producer
 from tests.support.cli import command, ended
 from tests.support.gateway import RunningGateway, run_gateway
 from tests.support.serve import free_port
+from tests.support.serve import serve as serve_gateway
 from tests.support.tokens import staff_token, table_token
 from tests.support.valkey import ValkeyServer
 
@@ -76,6 +79,26 @@ async def test_a_gateway_that_shuts_down_ends_it_with_1(valkey: ValkeyServer) ->
     assert "1001 GOING_AWAY" in err
 
 
+async def test_with_reconnect_it_outlives_a_gateway_that_is_started_again(
+    valkey: ValkeyServer, tmp_path: Path, producer: Producer
+) -> None:
+    port = free_port()
+    token = staff_token("KITCHEN", user="tail-3")
+    with serve_gateway(tmp_path, port=port, GATEWAY_REDIS_URL=valkey.url) as first:
+        async with command(
+            "tail", "--as", "kitchen", "--url", first.ws, "--reconnect", "--count", "1", GATEWAY_TOKEN=token
+        ) as tail:
+            assert json.loads(await tail.line())["type"] == "welcome"
+            first.process.kill()
+            first.process.wait()
+            with serve_gateway(tmp_path, port=port, GATEWAY_REDIS_URL=valkey.url):
+                assert json.loads(await tail.line())["type"] == "welcome"
+                await producer.publish("branch:5:kitchen", READY)
+                status, out, err = await tail.end()
+    assert (status, out) == (0, json.dumps(READY, separators=(",", ":")) + "\n")
+    assert err == "gateway: the connection is lost; coming back\n"
+
+
 async def test_ctrl_c_is_a_good_end(gateway: RunningGateway) -> None:
     async with command("tail", "--table-token", table_token(session=79), "--url", gateway.ws) as tail:
         await tail.line()
@@ -113,7 +136,7 @@ async def scripted(
 ) -> AsyncIterator[str]:
     """A WebSocket server with a script for each connection."""
     async with serve(script, "127.0.0.1", 0, process_request=answer, subprotocols=["bearer"]) as server:  # type: ignore[list-item]
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws/kitchen"
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 def _welcome(heartbeat: float = 30) -> str:
@@ -128,7 +151,7 @@ async def test_the_token_goes_as_a_subprotocol_and_not_in_the_url(capsys: pytest
         seen.append((peer.request.path, peer.request.headers["Sec-WebSocket-Protocol"]))
 
     async with scripted(script) as url:
-        await Listener(url, "tok.en").listen()
+        await Listener(url, "kitchen", "tok.en").listen()
     assert seen == [("/ws/kitchen", "bearer, tok.en")]
     assert capsys.readouterr().out == ""
 
@@ -147,19 +170,19 @@ async def test_it_pings_as_often_as_the_welcome_says_and_shows_pongs_if_asked(
         await peer.wait_closed()
 
     async with scripted(script) as url:
-        await Listener(url, "t", count=1, show_all=show_all).listen()
+        await Listener(url, "kitchen", "t", count=1, show_all=show_all).listen()
     kinds = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
     assert kinds == ["welcome", *(["pong"] if show_all else []), "gap", "ROUND_READY"]
 
 
-async def test_silence_for_two_heartbeats_means_that_nobody_is_there() -> None:
+async def test_a_ping_without_an_answer_means_that_nobody_is_there() -> None:
     async def script(peer: ServerConnection) -> None:
         await peer.send(_welcome(heartbeat=1))
         await peer.wait_closed()
 
     async with scripted(script) as url:
-        with pytest.raises(TailError, match="has not answered a ping for 2 s"):
-            await Listener(url, "t").listen()
+        with pytest.raises(TailError, match="has not answered a ping for 1 s; the connection is dead"):
+            await Listener(url, "kitchen", "t", timing=replace(ONCE, answer_within=1)).listen()
 
 
 async def test_a_normal_close_is_a_good_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,7 +190,7 @@ async def test_a_normal_close_is_a_good_end(capsys: pytest.CaptureFixture[str]) 
         await peer.send(_welcome())
 
     async with scripted(script) as url:
-        await Listener(url, "t").listen()
+        await Listener(url, "kitchen", "t").listen()
     assert capsys.readouterr().out == '{"type":"welcome","heartbeat":30}\n'
 
 
@@ -177,7 +200,7 @@ async def test_a_connection_that_is_cut_is_no_good_end() -> None:
 
     async with scripted(script) as url:
         with pytest.raises(TailError, match="1006 ABNORMAL"):
-            await Listener(url, "t").listen()
+            await Listener(url, "kitchen", "t").listen()
 
 
 @pytest.mark.parametrize("message", ["not json", "sectors_updated:1", b"\xff\x00", "[1]", "{}"])
@@ -189,7 +212,7 @@ async def test_what_is_no_message_is_noted_and_survived(
         await peer.send(json.dumps(READY))
 
     async with scripted(script) as url:
-        await Listener(url, "t", count=1).listen()
+        await Listener(url, "kitchen", "t", count=1).listen()
     captured = capsys.readouterr()
     assert json.loads(captured.out) == READY
     assert "not a JSON message" in captured.err
@@ -207,7 +230,7 @@ async def test_a_refused_handshake_is_explained(status: int, says: str) -> None:
 
     async with scripted(script, refuse) as url:
         with pytest.raises(TailError, match=says):
-            await Listener(url, "t").listen()
+            await Listener(url, "kitchen", "t").listen()
 
 
 async def test_a_server_that_speaks_something_else_is_no_gateway() -> None:
@@ -220,4 +243,4 @@ async def test_a_server_that_speaks_something_else_is_no_gateway() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(TailError, match="does not answer like a gateway"):
-            await Listener(f"ws://127.0.0.1:{port}/ws/kitchen", "t").listen()
+            await Listener(f"ws://127.0.0.1:{port}", "kitchen", "t").listen()

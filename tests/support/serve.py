@@ -50,9 +50,14 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def serve(folder: Path, *arguments: str, ready: bool = True, **settings: str) -> Iterator[ServeProcess]:
-    """Start it on a free port and wait until it serves (`ready`: until it is ready); kill it if it is still there."""
-    port = free_port()
+def serve(
+    folder: Path, *arguments: str, ready: bool = True, port: int | None = None, **settings: str
+) -> Iterator[ServeProcess]:
+    """Start it on a free port and wait until it serves (`ready`: until it is ready); kill it if it is still there.
+
+    A port that is given is for a gateway that comes back where it was.
+    """
+    port = free_port() if port is None else port
     log = folder / "gateway.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(

@@ -2,136 +2,124 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import ipaddress
 import os
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
-from websockets.typing import Subprotocol
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from gateway.cli.explanations import TailError, explain_close, explain_status
 from gateway.cli.speech import note, result
+from gateway.client import Client, Endpoint, GaveUpError, State, Timing
+from gateway.client.messages import OWN_TYPES, read
 from gateway.protocol.close_codes import WSCloseCode
 
-HEARTBEAT_SECONDS = 30.0
-"""Between two pings where `welcome` says nothing else."""
-
-# A message of the gateway is an event of at most 64 KiB with its id and position; a welcome is shorter.
-_MAX_MESSAGE_BYTES = 1024 * 1024
-
-_OWN_MESSAGES = frozenset({"welcome", "pong", "gap", "error", "reconnect", "token_refreshed", "sectors_updated"})
-
-
-class _Message(msgspec.Struct):
-    type: str
-    heartbeat: float = HEARTBEAT_SECONDS
-
-
-_decode = msgspec.json.Decoder(_Message).decode
+ONCE = Timing(attempts=0)
+"""A listener that is to end with its connection, so that a script sees the end."""
 
 
 class Listener:
-    """One connection, printed to its end. For one event loop, used once.
+    """One client, printed to its end. For one event loop, used once.
 
     Args:
-        url: the endpoint.
+        url: the gateway's.
+        endpoint: where to connect.
         token: goes as the subprotocol behind `bearer`.
         count: stop after so many events; None is never.
         show_all: print pongs too.
+        timing: `ONCE` ends with the connection; any other comes back as it says.
     """
 
-    def __init__(self, url: str, token: str, *, count: int | None = None, show_all: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        endpoint: Endpoint,
+        token: str,
+        *,
+        count: int | None = None,
+        show_all: bool = False,
+        timing: Timing = ONCE,
+    ) -> None:
         self._url = url
+        self._endpoint = endpoint
         self._token = token
         self._left = count
         self._show_all = show_all
-        self._heartbeat = HEARTBEAT_SECONDS
-        self._welcomed = asyncio.Event()
+        self._timing = timing
+        self._lost = False
 
     async def listen(self) -> None:
         """Print until `count` events are there, or the gateway closes with 1000.
 
         Raises:
-            TailError: the gateway cannot be reached, refused, fell silent, or closed with another code.
+            TailError: the gateway cannot be reached, refused, fell silent, or closed with another code, and the client
+                does not come back.
             BrokenPipeError: nobody reads what is printed.
         """
-        async with contextlib.AsyncExitStack() as stack:
-            socket = await self._open(stack)
-            pinging = asyncio.create_task(self._ping(socket), name="tail-ping")
-            stack.callback(pinging.cancel)
-            try:
-                await self._print_all(socket)
-            except ConnectionClosed as closed:
-                code = closed.rcvd.code if closed.rcvd else WSCloseCode.ABNORMAL
-                if code != WSCloseCode.NORMAL:
-                    raise TailError(explain_close(code, closed.rcvd.reason if closed.rcvd else "")) from None
-            except TimeoutError:
-                raise TailError(
-                    f"the gateway has not answered a ping for {2 * self._heartbeat:g} s; the connection is dead"
-                ) from None
-
-    async def _open(self, stack: contextlib.AsyncExitStack) -> ClientConnection:
         try:
-            return await stack.enter_async_context(
-                connect(
-                    self._url,
-                    subprotocols=[Subprotocol("bearer"), Subprotocol(self._token)],
-                    max_size=_MAX_MESSAGE_BYTES,
-                    # The gateway's heartbeat is a message; a protocol ping would say nothing about the application.
-                    ping_interval=None,
-                    proxy=None if _on_loopback(self._url) else True,
-                )
+            client = Client(
+                self._url,
+                self._endpoint,
+                token=self._token,
+                on_message=self._print,
+                on_state=self._say,
+                timing=self._timing,
             )
-        except InvalidStatus as error:
-            raise TailError(explain_status(error.response.status_code)) from None
-        except (InvalidHandshake, WebSocketException) as error:
-            raise TailError(f"{self._url} does not answer like a gateway: {error}") from None
-        except TimeoutError:
-            raise TailError(f"{self._url} did not answer in time; is a gateway running there?") from None
-        except OSError as error:
-            raise TailError(f"{self._url} cannot be reached: {_reason(error)}; is a gateway running there?") from None
-
-    async def _print_all(self, socket: ClientConnection) -> None:
-        while self._left is None or self._left > 0:
-            # Every ping is answered, so that silence for two of them means that nobody is there.
-            async with asyncio.timeout(2 * self._heartbeat):
-                message = await socket.recv()
-            self._print(message)
+        except ValueError as error:
+            raise TailError(str(error)) from None
+        try:
+            async with client:
+                async for _ in client:
+                    if self._left == 0:
+                        return
+        except GaveUpError as error:
+            if error.code != WSCloseCode.NORMAL:
+                raise TailError(self._why(error)) from None
 
     def _print(self, message: str | bytes) -> None:
-        try:
-            # On one line, however the producer laid it out; members and numbers stay as they are.
-            line = msgspec.json.format(message, indent=-1)
-            kind = self._kind(message)
-        except msgspec.DecodeError:
+        if self._left == 0:
+            return
+        kind = self._kind(message)
+        if kind is None:
             note(f"the gateway sent something that is not a JSON message ({len(message)} long)")
             return
         if kind == "pong" and not self._show_all:
             return
+        # On one line, however the producer laid it out; members and numbers stay as they are.
+        line = msgspec.json.format(message, indent=-1)
         result(line if isinstance(line, str) else line.decode())
         if kind == "event" and self._left is not None:
             self._left -= 1
 
-    def _kind(self, message: str | bytes) -> Literal["pong", "own", "event"]:
-        read = _decode(message)
-        if read.type == "welcome":
-            self._heartbeat = max(read.heartbeat, 1.0)
-            self._welcomed.set()
-        if read.type == "pong":
+    def _kind(self, message: str | bytes) -> Literal["pong", "own", "event"] | None:
+        known = read(message)
+        if known is None:
+            return None
+        if known["type"] == "pong":
             return "pong"
-        return "own" if read.type in _OWN_MESSAGES else "event"
+        return "own" if known["type"] in OWN_TYPES else "event"
 
-    async def _ping(self, socket: ClientConnection) -> None:
-        await self._welcomed.wait()
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await asyncio.sleep(self._heartbeat)
-                await socket.send("ping")
+    def _say(self, state: State) -> None:
+        # Once for each loss, and not for each attempt.
+        if state is State.WAITING and not self._lost:
+            note("the connection is lost; coming back")
+        self._lost = state is State.WAITING or (self._lost and state is not State.OPEN)
+
+    def _why(self, error: GaveUpError) -> str:
+        """What ended the last connection, in words."""
+        match error.__cause__:
+            case InvalidStatus() as refused:
+                return explain_status(refused.response.status_code)
+            case ConnectionClosed() as closed:
+                return explain_close(error.code, closed.rcvd.reason if closed.rcvd else "")
+            case WebSocketException() as other:
+                return f"{self._url} does not answer like a gateway: {other}"
+            case TimeoutError() as silent if silent.args and not silent.errno:
+                return f"{silent}; the connection is dead"
+            case OSError() as unreachable:
+                return f"{self._url} cannot be reached: {_reason(unreachable)}; is a gateway running there?"
+            case _:
+                return explain_close(error.code, "")
 
 
 def _reason(error: OSError) -> str:
@@ -139,11 +127,3 @@ def _reason(error: OSError) -> str:
     if isinstance(error, ConnectionError) and error.errno:
         return os.strerror(error.errno)
     return error.strerror or str(error)
-
-
-def _on_loopback(url: str) -> bool:
-    """No proxy of the environment reaches this machine's own loopback."""
-    host = urlsplit(url).hostname or ""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from gateway.cli.credential import Credential, choose_credential
 from gateway.cli.exits import ExitStatus
 from gateway.cli.interrupt import run_until_interrupted
-from gateway.cli.listener import Listener
+from gateway.cli.listener import ONCE, Listener
 from gateway.cli.speech import examples
 from gateway.cli.websocket_url import checked_url
+from gateway.client import Endpoint, Timing
 
 EXAMPLES = examples(
     "gateway tail --as kitchen --token $(gateway token staff ...)",
@@ -66,17 +67,29 @@ def tail(
         typer.Option("--count", metavar="N", min=1, show_default="never", help="Stop after so many events."),
     ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="Print pongs too.")] = False,
+    reconnect: Annotated[
+        bool,
+        typer.Option("--reconnect", help="Come back after a loss, and resume where it left off."),
+    ] = False,
 ) -> None:
     """Connect as a client and print what it receives, one JSON a line.
 
     Printed are welcome, events, gaps and errors. The token goes as a subprotocol and never in the URL. Ctrl-C ends it
-    with status 0, as does a normal close by the gateway; any other close is explained on standard error, with status 1.
+    with status 0, as does a normal close by the gateway; any other end of the connection is explained on standard
+    error, with status 1. With --reconnect that is so only where the client gives up.
 
     Raises:
-        TailError: the gateway cannot be reached, refused the connection, or closed it.
+        TailError: see `Listener.listen`.
     """
     credential: Credential = choose_credential(token, None if as_ is None else as_.value, table_token)
-    listener = Listener(f"{url}/ws/{credential.endpoint}", credential.token, count=count, show_all=show_all)
+    listener = Listener(
+        url,
+        cast("Endpoint", credential.endpoint),  # one of `StaffEndpoint`, or the diners'
+        credential.token,
+        count=count,
+        show_all=show_all,
+        timing=Timing() if reconnect else ONCE,
+    )
     try:
         run_until_interrupted(listener.listen())
     except KeyboardInterrupt:

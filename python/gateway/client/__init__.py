@@ -1,11 +1,34 @@
-"""What a back end imports: `Publisher` and `AsyncPublisher`, which send nothing that the gateway would refuse."""
+"""What a back end imports: publishers, which send nothing that the gateway would refuse, and a client that listens."""
 
 from __future__ import annotations
 
+from gateway.client.address import Endpoint
 from gateway.client.async_publisher import AsyncPublisher
 from gateway.client.checked_event import JsonEvent
+from gateway.client.client import Client
+from gateway.client.messages import Event, Stale, Throttled
+from gateway.client.provider import TokenProvider
 from gateway.client.publisher import Publisher
-from gateway.errors import EventRefusedError
+from gateway.client.session import State
+from gateway.client.storage import PositionStorage
+from gateway.client.timing import Timing
+from gateway.errors import EventRefusedError, GaveUpError
 from gateway.protocol.routing import RoutingTable
 
-__all__ = ["AsyncPublisher", "EventRefusedError", "JsonEvent", "Publisher", "RoutingTable"]
+__all__ = [
+    "AsyncPublisher",
+    "Client",
+    "Endpoint",
+    "Event",
+    "EventRefusedError",
+    "GaveUpError",
+    "JsonEvent",
+    "PositionStorage",
+    "Publisher",
+    "RoutingTable",
+    "Stale",
+    "State",
+    "Throttled",
+    "Timing",
+    "TokenProvider",
+]
