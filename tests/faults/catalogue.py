@@ -1,0 +1,36 @@
+"""The faults of this suite by name: what happens in each. The tests, the budget and its page all go by this list."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STEPS: Final = (
+    "take_lease",
+    "ensure_group",
+    "list_pending",
+    "read_recent",
+    "claim",
+    "read",
+    "write_rooms",
+    "raise_fence",
+    "bury",
+    "acknowledge",
+    "trim",
+    "wait",
+)
+"""The steps of the relay, more or less in the order in which it comes to them."""
+
+FAULTS: Final[dict[str, str]] = {
+    "valkey-killed": "Valkey is killed (SIGKILL) and started again; it has an append-only file",
+    "valkey-paused": "Valkey is paused (SIGSTOP) for 10 s",
+    "link-cut": "the connections of both nodes to Valkey are reset, and refused for 2 s",
+    "link-cut-one-node": "the same for one node only",
+    "link-delayed": "each piece of data between the nodes and Valkey takes 0.25 s, for 4 s",
+    "link-stalled": "nothing passes between the nodes and Valkey for 4 s, and then all of it",
+    "link-half-open": "all connections between one node and Valkey are dead, and nobody is told",
+    "relay-stopped": "the active relay stops for good before and after each of its 12 steps, one after the other; its "
+    "node lives",
+    "relay-killed": "the same, and its whole node dies with it (SIGKILL) and is started again",
+    "relay-paused": "the node of the active relay is paused (SIGSTOP) for longer than its lease lasts",
+    "relay-poisoned": "entries that cannot be parsed, routed or relayed at all, among good ones",
+}
