@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from tests.faults.catalogue import FAULTS
 from tests.faults.report import Report
+from tests.faults.scale import SCALE
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "reference" / "loss-budget.md"
 BLOCK: Final = re.compile(r"(<!-- table: loss-budget -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
+NOT_ANNOUNCED: Final = "lost, not announced"
+NOT_COUNTED: Final = "lost, not counted"
+"""The two columns that must be 0."""
+
 COLUMNS: Final = (
     "fault",
     "critical sent",
-    "deliveries due",
+    "due",
     "delivered",
     "lost, announced",
-    "lost, not announced",
+    NOT_ANNOUNCED,
     "best-effort due",
-    "delivered",
+    "best-effort delivered",
     "lost, counted",
-    "lost, not counted",
+    NOT_COUNTED,
     "recovery, s",
 )
 
@@ -57,21 +65,47 @@ class Budget:
         )
 
     def table(self) -> str:
-        """For the page."""
-        lines = [
+        """For the page: what each fault is, under what conditions it was measured, and what it cost."""
+        faults = [("fault", "what happens"), ("---", "---"), *((f"`{fault}`", what) for fault, what in FAULTS.items())]
+        figures = [
             COLUMNS,
             ("---", *("--:" for _ in COLUMNS[1:])),
-            *((f"`{fault}`: {what}", *_cells(fault, self.rows[fault])[1:]) for fault, what in FAULTS.items()),
+            *((f"`{fault}`", *_cells(fault, self.rows[fault])[1:]) for fault in FAULTS),
         ]
-        return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+        return f"{_markdown(faults)}\n{_conditions()}\n\n{_markdown(figures)}"
 
-    def write_page(self) -> bool:
+    def write_page(self, page: Path = PAGE) -> bool:
         """Put the table into the page, if every fault has its row; whether it was done."""
         if self.rows.keys() != FAULTS.keys():
             return False
-        page = PAGE.read_text("utf-8")
-        PAGE.write_text(BLOCK.sub(lambda match: match[1] + self.table() + match[3], page), "utf-8")
+        text = page.read_text("utf-8")
+        page.write_text(BLOCK.sub(lambda match: match[1] + self.table() + match[3], text), "utf-8")
         return True
+
+
+def figures_on_page(page: str) -> list[dict[str, str]]:
+    """The rows of the budget on a page, by column.
+
+    Raises:
+        ValueError: the page has none.
+    """
+    found = BLOCK.search(page)
+    lines = (
+        [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in found[2].splitlines()] if found else []
+    )
+    header = lines.index(list(COLUMNS))
+    return [dict(zip(COLUMNS, line, strict=True)) for line in lines[header + 2 :]]
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _conditions() -> str:
+    return (
+        f"Measured with two nodes, ten clients and two rooms, up to {SCALE.rounds} rounds of each fault, on a machine of "
+        f"{os.cpu_count()} cores that Valkey, nodes, clients and back ends share; Python {platform.python_version()}."
+    )
 
 
 def _cells(fault: str, report: Report) -> tuple[str, ...]:

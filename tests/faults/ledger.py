@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,11 @@ class Sent:
     def branch(self) -> int:
         """Of the event's room."""
         return int(self.event["branch_id"])
+
+    @property
+    def payload(self) -> bytes:
+        """The event as a back end writes it."""
+        return json.dumps(self.event, separators=(",", ":")).encode()
 
     @property
     def critical(self) -> bool:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.client import AsyncPublisher
+from gateway.protocol.keys import SOURCE
 from tests.faults.ledger import Ledger, Sent
 from tests.faults.seat import SECTOR, SESSION, TENANT
 
@@ -72,8 +75,11 @@ class Producers:
         self.every = every
         self.emit: Emit = self.emit_by_publisher
         self._branches = branches
+        self._url = url
         self._publisher = self._open(url)
         self._closing: list[AsyncPublisher] = []
+        # One producer at a time per room and way in, so that the ledger's order is the room's.
+        self._turn = {(branch, critical): asyncio.Lock() for branch in branches for critical in (True, False)}
         self._stopping = False
         self._running: list[asyncio.Task[None]] = []
 
@@ -104,15 +110,35 @@ class Producers:
     def go_to(self, url: str) -> None:
         """Send to another server from now on, as back ends do after a failover."""
         self._closing.append(self._publisher)
-        self._publisher = self._open(url)
+        self._url, self._publisher = url, self._open(url)
 
-    async def send(self, branch: int, kind: str, **members: Any) -> Sent:
-        """One more critical event, out of turn, from a task that is not of the room's producer.
+    async def flood(self, branch: int, count: int, *, channel: str | None = None, padding: int = 0) -> None:
+        """Send many events of one room at once, in one pipeline: to the stream, or to a channel. Redis must be there.
 
-        For rooms without a producer only, whose order would be unknown otherwise.
+        Args:
+            branch: the room.
+            count: how many.
+            channel: None for critical ones.
+            padding: bytes that each event is longer by.
         """
-        assert branch not in self._branches
-        return await self._insist(_event(kind, branch, **members))
+        loop = asyncio.get_running_loop()
+        # A type that every audience of its kind may see, so that the flood reaches all.
+        event = _event("PRODUCT_AVAILABILITY_CHANGED" if channel is None else "ENTITY_UPDATED", branch)
+        event["padding"] += "x" * padding
+        async with self._turn[branch, channel is None], Redis.from_url(self._url) as redis:
+            pipeline: Any = redis.pipeline(transaction=False)
+            lines = []
+            for _ in range(count):
+                sent = self.ledger.enter(event, channel, loop.time())
+                if channel is None:
+                    pipeline.xadd(SOURCE, {"event": sent.payload})
+                else:
+                    pipeline.publish(channel, sent.payload)
+                lines.append(sent)
+            for sent, answer in zip(lines, await pipeline.execute(), strict=True):
+                sent.accepted = loop.time()
+                if channel is None:
+                    sent.entry_id = answer.decode()
 
     async def emit_by_publisher(self, sent: Sent, key: str) -> str:
         """As a back end does it."""
@@ -122,7 +148,8 @@ class Producers:
         for event in critical_events(branch):
             if self._stopping:
                 return
-            await self._insist(event)
+            async with self._turn[branch, True]:
+                await self._insist(event)
             await asyncio.sleep(self.every)
 
     async def _insist(self, event: Mapping[str, Any]) -> Sent:
@@ -141,12 +168,12 @@ class Producers:
         for channel, event in best_effort_events(branch):
             if self._stopping:
                 return
-            sent = self.ledger.enter(event, channel, loop.time())
-            try:
-                await self._publisher.publish(channel, sent.event)
-                sent.accepted = loop.time()
-            except (RedisError, OSError):
-                pass  # whether it was published nobody knows
+            async with self._turn[branch, False]:
+                sent = self.ledger.enter(event, channel, loop.time())
+                # Where it fails, nobody knows whether it was published.
+                with suppress(RedisError, OSError):
+                    await self._publisher.publish(channel, sent.event)
+                    sent.accepted = loop.time()
             await asyncio.sleep(self.every)
 
     @staticmethod

@@ -9,7 +9,7 @@ from tests.faults.best_effort import judge_best_effort
 from tests.faults.counters import Counters
 from tests.faults.judge import judge
 from tests.faults.ledger import Ledger
-from tests.faults.recorder import ClientLog
+from tests.faults.recorder import ClientLog, ToldGap, Welcomed
 
 
 @dataclass(slots=True)
@@ -24,6 +24,7 @@ class Report:
         delivered: those that were made.
         announced: those that were not, and whose client was told.
         silent: those that were not, without a word.
+        gaps: how often clients were told, whether or not they had missed anything.
         best_effort_due: the same for best-effort events.
         best_effort_delivered: the same.
         best_effort_counted: not made, and in a counter, a `gap` or an absence of the client.
@@ -38,6 +39,7 @@ class Report:
     delivered: int = 0
     announced: int = 0
     silent: int = 0
+    gaps: int = 0
     best_effort_due: int = 0
     best_effort_delivered: int = 0
     best_effort_counted: int = 0
@@ -61,6 +63,7 @@ def report_of(logs: Sequence[ClientLog], ledger: Ledger, counters: Mapping[str, 
         report.delivered += verdict.delivered
         report.announced += verdict.announced
         report.silent += len(verdict.silent)
+        report.gaps += announcements(log)
         best = judge_best_effort(log, ledger.lines, counters)
         report.best_effort_due += best.expected
         report.best_effort_delivered += best.delivered
@@ -72,3 +75,12 @@ def report_of(logs: Sequence[ClientLog], ledger: Ledger, counters: Mapping[str, 
         if best.silent:
             report.wrong.append(f"{name}: best-effort events missing in no counter: {best.silent[:5]}")
     return report
+
+
+def announcements(log: ClientLog) -> int:
+    """How often a client was told that it may have missed a critical event."""
+    return sum(
+        1 if isinstance(item, ToldGap) else list(item.resumed.values()).count(False)
+        for item in log.items()
+        if isinstance(item, ToldGap | Welcomed)
+    )

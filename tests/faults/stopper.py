@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.protocol.keys import FENCE, SOURCE
+from gateway.protocol.keys import FENCE
 from tests.faults.catalogue import STEPS
 from tests.faults.node import Node
 from tests.faults.stopping_relay import StopSwitch
@@ -59,8 +59,7 @@ class Stopper:
         else:
             StopSwitch(active.folder).arm(point, self._how)
             if point.endswith("bury"):
-                async with world.redis() as redis:
-                    world.expected_letters.add((await redis.xadd(SOURCE, {"event": "{"})).decode())
+                await world.add_bad_entry({"event": "{"})
             await StopSwitch(active.folder).reached()
         await self._world.recovered(asyncio.get_running_loop().time())
         await self._bring_back(active, successor)

@@ -139,5 +139,5 @@ for _name in STEPS[1:]:  # all but `take_lease`
 
 if __name__ == "__main__":
     # The composition root names its classes as globals of its module.
-    gateway.app.StreamConsumer = StoppingRelay  # type: ignore[misc]
+    gateway.app.StreamConsumer = StoppingRelay  # type: ignore[attr-defined]
     main()

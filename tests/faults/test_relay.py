@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from gateway.protocol.keys import SOURCE
 from tests.faults.budget import Budget
 from tests.faults.scale import SCALE
 from tests.faults.stopper import Stopper, points
@@ -41,7 +40,7 @@ async def test_it_sleeps_for_longer_than_its_lease(tmp_path: Path, budget: Budge
 
 
 async def test_poison_among_good_entries(tmp_path: Path, budget: Budget) -> None:
-    bad: list[dict[bytes | str, bytes | str]] = [
+    bad = [
         {"event": "{"},
         {"something": "else"},
         {"event": '{"type":"NO_SUCH","tenant_id":1,"branch_id":5}'},
@@ -53,10 +52,9 @@ async def test_poison_among_good_entries(tmp_path: Path, budget: Budget) -> None
         world.quiet = False  # an entry that brings the relay down is logged as such
 
         async def fault() -> None:
-            async with world.redis() as redis:
-                for fields in bad:
-                    world.expected_letters.add((await redis.xadd(SOURCE, dict(fields))).decode())
-                    await asyncio.sleep(0.1)
+            for fields in bad:
+                await world.add_bad_entry(fields)
+                await asyncio.sleep(0.1)
 
         await world.survive(fault)
         report = await world.report()

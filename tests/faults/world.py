@@ -90,6 +90,14 @@ class World:
                         return node
                 await asyncio.sleep(0.05)
 
+    def move_to(self, server: ValkeyServer) -> None:
+        """Lead nodes and back ends to another server, as an address does that moves after a failover."""
+        self.valkey = server
+        for link in self.links.values():
+            link.target = server.port
+            link.sever()
+        self.producers.go_to(server.url)
+
     def other(self, node: Node) -> Node:
         """The one that is not this one."""
         return next(other for other in self.nodes.values() if other is not node)
@@ -127,6 +135,12 @@ class World:
         names = list(self.nodes)
         found = await asyncio.gather(*(self.nodes[name].counters() for name in names))
         return dict(zip(names, found, strict=True))
+
+    async def add_bad_entry(self, fields: dict[Any, Any]) -> None:
+        """Put something into the source that must end in the dead-letter queue."""
+        async with self.redis() as redis:
+            entry_id: Any = await redis.xadd(SOURCE, fields)
+        self.expected_letters.add(entry_id.decode())
 
     @asynccontextmanager
     async def redis(self) -> AsyncIterator[Redis]:
