@@ -103,8 +103,8 @@ def _markdown(lines: Sequence[Sequence[str]]) -> str:
 
 def _conditions() -> str:
     return (
-        f"Measured with two nodes, ten clients and two rooms, up to {SCALE.rounds} rounds of each fault, on a machine "
-        f"of {os.cpu_count()} cores that Valkey, nodes, clients and back ends share; Python {platform.python_version()}."
+        f"Measured with two nodes, ten clients, two rooms, up to {SCALE.rounds} rounds of each fault, on a machine "
+        f"of {os.cpu_count()} cores that all of them and Valkey share; Python {platform.python_version()}."
     )
 
 
