@@ -34,9 +34,10 @@ FAULTS: Final[dict[str, str]] = {
     "relay-paused": "the node of the active relay is paused (SIGSTOP) for longer than its lease lasts",
     "relay-poisoned": "entries that cannot be parsed, routed or relayed at all, among good ones",
     "history-expired": "the histories of all rooms expire while the link of one node is cut for 2 s",
-    "history-expired-clients-away": "half of the clients are away for 1 s, in which the histories of all rooms expire",
     "clients-away": "half of the clients are away for 10 s, without a close frame",
-    "clients-away-too-long": "the same, and the history keeps no more than 20 events",
+    "clients-away-too-long": "half of the clients are away while 306 events come in each room; a node remembers the last "
+    "256, and the history keeps 100",
+    "history-expired-clients-away": "the same, and the histories, which keep 1,000, expire meanwhile",
     "node-killed": "a node is killed (SIGKILL), and its clients go to the other",
     "failover-without-tail": "Valkey dies, and a replica takes its place that lacks the last 2 s of writes",
     "failover-clock-back": "the same, and the clock of the replica is behind: ids of lost events are given out again",

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from gateway.client import AsyncPublisher
 from gateway.protocol.keys import SOURCE
 from tests.faults.ledger import Ledger, Sent
-from tests.faults.seat import SECTOR, SESSION, TENANT
+from tests.faults.seat import BRANCHES, SECTOR, SESSION, TENANT
 
 RETRY_SECONDS = 0.05
 SOCKET_SECONDS = 2.0
@@ -70,7 +70,7 @@ class Producers:
         branches: the rooms.
     """
 
-    def __init__(self, ledger: Ledger, url: str, *, every: float, branches: tuple[int, ...] = (5, 6)) -> None:
+    def __init__(self, ledger: Ledger, url: str, *, every: float, branches: tuple[int, ...] = BRANCHES) -> None:
         self.ledger = ledger
         self.every = every
         self.emit: Emit = self.emit_by_publisher

@@ -10,6 +10,8 @@ from tests.support.routing_oracle import ROUTES
 from tests.support.tokens import staff_token, table_token
 
 TENANT = 1
+BRANCHES = (5, 6)
+"""Two rooms, which can be seen to keep apart."""
 SECTOR = 9
 SESSION = 77
 
@@ -73,11 +75,11 @@ class Seat:
 
 
 def seats(suffix: str) -> list[Seat]:
-    """One of each kind: all that a node of the world has. Two branches, so that rooms can be seen to keep apart."""
+    """One of each kind: all that a node of the world has."""
     return [
-        Seat(f"admin-{suffix}", "admin", (5, 6)),
+        Seat(f"admin-{suffix}", "admin", BRANCHES),
         Seat(f"kitchen-{suffix}", "kitchen", (5,)),
-        Seat(f"waiter-{suffix}", "waiter", (5, 6), (SECTOR,)),
+        Seat(f"waiter-{suffix}", "waiter", BRANCHES, (SECTOR,)),
         Seat(f"elsewhere-{suffix}", "waiter", (5,), (8,)),
         Seat(f"diner-{suffix}", "diner", (5,), session=SESSION),
     ]

@@ -83,3 +83,21 @@ async def test_its_connections_die_without_a_word(tmp_path: Path, budget: Budget
         report = await world.report()
     assert report.announced == 0
     budget.enter("link-half-open", report)
+
+
+async def test_histories_expire_while_it_is_cut(tmp_path: Path, budget: Budget) -> None:
+    async with open_world(tmp_path) as world:
+
+        async def fault() -> None:
+            # Not the relay's: while nobody relays, nothing comes that could be lost.
+            link = world.links[world.other(await world.relay()).name]
+            link.cut()
+            await asyncio.sleep(1)
+            await world.expire_histories()
+            await asyncio.sleep(1)
+            link.mend()
+
+        await world.survive(fault)
+        report = await world.report()
+    assert report.announced, "what was only in the histories is lost, and announced"
+    budget.enter("history-expired", report)

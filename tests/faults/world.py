@@ -12,7 +12,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from gateway.protocol.keys import DLQ, GROUP, SOURCE
+from gateway.protocol.keys import DLQ, GROUP, SOURCE, history_key
+from gateway.types import Room
 from tests.faults.counters import Counters
 from tests.faults.guest import Guest
 from tests.faults.ledger import Ledger
@@ -22,7 +23,7 @@ from tests.faults.proxy import Proxy, proxy_to
 from tests.faults.recovery import recovered_at
 from tests.faults.report import Report, report_of
 from tests.faults.scale import SCALE
-from tests.faults.seat import Seat, seats
+from tests.faults.seat import BRANCHES, TENANT, Seat, seats
 from tests.support.valkey import ValkeyServer, run_valkey
 
 AOF = {"appendonly": "yes", "appendfsync": "always"}
@@ -141,6 +142,12 @@ class World:
         async with self.redis() as redis:
             entry_id: Any = await redis.xadd(SOURCE, fields)
         self.expected_letters.add(entry_id.decode())
+
+    async def expire_histories(self) -> None:
+        """As if the time to live of all histories were over."""
+        async with self.redis() as redis:
+            for branch in BRANCHES:
+                await redis.pexpire(history_key(Room(TENANT, branch)), 1)
 
     @asynccontextmanager
     async def redis(self) -> AsyncIterator[Redis]:
