@@ -35,8 +35,8 @@ FAULTS: Final[dict[str, str]] = {
     "relay-poisoned": "entries that cannot be parsed, routed or relayed at all, among good ones",
     "history-expired": "the histories of all rooms expire while the link of one node is cut for 2 s",
     "clients-away": "half of the clients are away for 10 s, without a close frame",
-    "clients-away-too-long": "half of the clients are away while 306 events come in each room; a node remembers the last "
-    "256, and the history keeps 100",
+    "clients-away-too-long": "half of the clients are away while 306 events come in each room; a node remembers the "
+    "last 256, and the history keeps 100",
     "history-expired-clients-away": "the same, and the histories, which keep 1,000, expire meanwhile",
     "node-killed": "a node is killed (SIGKILL), and its clients go to the other",
     "failover-without-tail": "Valkey dies, and a replica takes its place that lacks the last 2 s of writes",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from tests.faults.ledger import Sent
 from tests.faults.recorder import ClientLog, Heard, ToldGap, Welcomed
@@ -105,26 +107,24 @@ def _judge_order(branch: int, marks: Sequence[_Mark], verdict: Verdict) -> None:
 
 def _judge_missing(expected: Sequence[Sent], marks: Sequence[_Mark], verdict: Verdict) -> None:
     heard = {mark.number for mark in marks if mark.number is not None}
+    newest = list(accumulate((-1 if mark.number is None else mark.number for mark in marks), max))
     verdict.expected += len(expected)
     for sent in expected:
         if sent.number in heard:
             verdict.delivered += 1
-        elif _covered(sent, marks):
+        elif _covered(sent, marks, newest):
             verdict.announced += 1
         else:
             verdict.silent.append(sent.number)
 
 
-def _covered(missing: Sent, marks: Sequence[_Mark]) -> bool:
-    told = False  # since the last event before the missing one
-    for mark in marks:
-        if mark.number is None:
-            told = told or mark.at >= missing.began
-        elif mark.number > missing.number:
-            return told
-        else:
-            told = False
-    return told
+def _covered(missing: Sent, marks: Sequence[_Mark], newest: Sequence[int]) -> bool:
+    """Whether the client was told between the last event before a missing one and the first behind it.
+
+    Everything before that first is older than the missing one, so only its neighbour matters.
+    """
+    behind = bisect_right(newest, missing.number)
+    return behind > 0 and marks[behind - 1].number is None and marks[behind - 1].at >= missing.began
 
 
 def _marks(log: ClientLog, branch: int) -> Iterator[_Mark]:
