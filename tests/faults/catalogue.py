@@ -29,7 +29,7 @@ FAULTS: Final[dict[str, str]] = {
     "link-stalled": "nothing passes between the nodes and Valkey for 4 s, and then all of it",
     "link-half-open": "all connections between one node and Valkey are dead, and nobody is told",
     "relay-stopped": "the active relay stops for good before and after each of its 12 steps, one after the other; its "
-    "node lives",
+    "node lives, and a lease lasts 3 s",
     "relay-killed": "the same, and its whole node dies with it (SIGKILL) and is started again",
     "relay-paused": "the node of the active relay is paused (SIGSTOP) for longer than its lease lasts",
     "relay-poisoned": "entries that cannot be parsed, routed or relayed at all, among good ones",
@@ -42,4 +42,5 @@ FAULTS: Final[dict[str, str]] = {
     "failover-without-tail": "Valkey dies, and a replica takes its place that lacks the last 2 s of writes",
     "failover-clock-back": "the same, and the clock of the replica is behind: ids of lost events are given out again",
     "flooded": "thousands of events of one room at once, critical and best-effort, and clients that stop reading",
+    "storm": "60 s of servers, links, nodes and clients that die, hang and come back at random, two at a time",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from tests.support.serve import environment, free_port
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 40.0
 GATEWAY = ("gateway", "serve")
+TIED = "tests.faults.tied"
+"""Runs a module so that it ends with the tests."""
 
 
 class Node:
@@ -59,12 +62,12 @@ class Node:
         return f"ws://127.0.0.1:{self.port}"
 
     def launch(self) -> None:
-        """Start the process; `ready` waits for it."""
+        """Start the process, from the main thread, which it will not outlive; `ready` waits for it."""
         assert not self.alive, "it is running already"
         self.folder.mkdir(exist_ok=True)
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *self._module, "--port", str(self.port)],
+                [sys.executable, "-m", TIED, str(os.getpid()), *self._module, "--port", str(self.port)],
                 cwd=ROOT,
                 env=environment(FAULTS_FOLDER=str(self.folder), **self._settings),
                 stdout=output,
@@ -73,11 +76,18 @@ class Node:
 
     async def ready(self) -> None:
         """Return when it takes connections, with Redis there."""
+        await self._answers("/ws/health/detailed")
+
+    async def serves(self) -> None:
+        """Return when its process serves, whether or not Redis is there."""
+        await self._answers("/ws/health")
+
+    async def _answers(self, path: str) -> None:
         async with httpx.AsyncClient(timeout=5) as client, asyncio.timeout(START_SECONDS):
             while True:
                 assert self.alive, f"the node ended:\n{self._log.read_text('utf-8')}"
                 try:
-                    answer = await client.get(f"http://127.0.0.1:{self.port}/ws/health/detailed")
+                    answer = await client.get(f"http://127.0.0.1:{self.port}{path}")
                     if answer.status_code == httpx.codes.OK:
                         return
                 except httpx.HTTPError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.faults.budget import Budget
-from tests.faults.scale import FULL
+from tests.faults.scale import FULL, SCALE
 from tests.faults.stopper import Stopper, points
 from tests.faults.stopping_relay import MODULE
 from tests.faults.world import open_world
@@ -32,7 +32,7 @@ async def test_it_is_killed(tmp_path: Path, budget: Budget) -> None:
 
 
 async def test_it_dies_with_the_relay_at_every_step(tmp_path: Path, budget: Budget) -> None:
-    async with open_world(tmp_path, module=MODULE) as world:
+    async with open_world(tmp_path, module=MODULE, GATEWAY_RELAY_LEASE=str(SCALE.stops_lease)) as world:
         world.letters_may_repeat = True
         stopper = Stopper(world, "die")
         for point in points() if FULL else SOME_POINTS:

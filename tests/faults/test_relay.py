@@ -13,7 +13,7 @@ from tests.faults.world import open_world
 
 
 async def test_it_stops_for_good_at_every_step(tmp_path: Path, budget: Budget) -> None:
-    async with open_world(tmp_path, module=MODULE) as world:
+    async with open_world(tmp_path, module=MODULE, GATEWAY_RELAY_LEASE=str(SCALE.stops_lease)) as world:
         # One that dies between writing a letter and acknowledging its entry writes the letter twice.
         world.letters_may_repeat = True
         stopper = Stopper(world, "hang")
