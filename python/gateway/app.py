@@ -23,6 +23,7 @@ from gateway.broker.redis_commands import RedisCommands
 from gateway.broker.redis_history import RedisHistory
 from gateway.broker.redis_source import RedisSource
 from gateway.broker.url import redact_url
+from gateway.endpoints.catchup import catchup_router
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
@@ -33,6 +34,7 @@ from gateway.fanout import create_fanout
 from gateway.fanout.base import Fanout, FanoutLimits
 from gateway.hub.admission import Admission
 from gateway.hub.authenticator import Authenticator
+from gateway.hub.catchup import Catchup
 from gateway.hub.manager import ConnectionManager
 from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
 from gateway.ingest.drop_rate import EventDropRateTracker
@@ -40,6 +42,8 @@ from gateway.ingest.interest import Interest
 from gateway.ingest.live_interest import LiveInterest
 from gateway.ingest.live_subscriber import LiveSubscriber
 from gateway.ingest.relay_base import RelayNumbers
+from gateway.ingest.resumes import Resumes
+from gateway.ingest.shared_reads import SharedReads
 from gateway.ingest.stream_consumer import StreamConsumer
 from gateway.ingest.subscriber import RedisSubscriber
 from gateway.protocol.audiences import PATTERNS
@@ -105,7 +109,7 @@ class Gateway:
         self._keeper = ConnectionKeeper(self._on_server_shutdown)
         self._goodbye: asyncio.Task[None] | None = None  # held, since the loop itself holds tasks weakly
         self.router = APIRouter()
-        for part in (websocket_router, health_router, metrics_router):
+        for part in (websocket_router, catchup_router, health_router, metrics_router):
             self.router.include_router(part(self._edge))
 
     def _edge(self) -> Edge:
@@ -220,17 +224,21 @@ class Gateway:
             per_user=settings.max_connections_per_user,
             per_session=settings.max_connections_per_session,
         )
+        authenticator = Authenticator(
+            VerifiedTokens(JwtVerifier(settings.jwt_keys, settings.token_max_age, clock), clock),
+            VerifiedTokens(TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock), clock),
+            RevocationCheck(broker),
+        )
+        reads = SharedReads(self._history(reading))
+        resumes = Resumes(rooms, reads, fanout, observer=metrics.resumes, clock=clock)
         manager = ConnectionManager(
             fanout,
             admission=admission,
-            authenticator=Authenticator(
-                VerifiedTokens(JwtVerifier(settings.jwt_keys, settings.token_max_age, clock), clock),
-                VerifiedTokens(TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock), clock),
-                RevocationCheck(broker),
-            ),
+            authenticator=authenticator,
             sectors=sectors,
             interest=interest,
             rooms=rooms,
+            resumption=resumes,
             observer=metrics,
             clock=clock,
             heartbeat=settings.heartbeat_interval,
@@ -284,6 +292,7 @@ class Gateway:
             fanout=fanout,
             handoffs=Handoffs(self._keeper, wanted=fanout.takes_sockets),
             manager=manager,
+            catchup=Catchup(authenticator, sectors, reads),
             admission=admission,
             origins=self._origins,
             observer=metrics,
@@ -299,6 +308,7 @@ class Gateway:
             ),
         )
         self._running = _Running(edge, (subscriber, live, relay))
+        stack.push_async_callback(resumes.stop)
         stack.push_async_callback(manager.stop)
         stack.push_async_callback(self.drain)
         # The seed's order: workers, subscriber, stream consumer. Whoever passes events on is there before events come.

@@ -35,6 +35,18 @@ class NodeFullError(GatewayError):
     """The node has as many connections as it may have: HTTP 503."""
 
 
+class ResumeError(GatewayError):
+    """A `resume` is malformed: close code 1008."""
+
+
+class PositionUnknownError(GatewayError):
+    """What has happened since a position cannot be told any more: HTTP 410."""
+
+
+class TooManyResumesError(GatewayError):
+    """As many clients as this node takes at once are being given history: close code 1013."""
+
+
 class EventRefusedError(GatewayError):
     """An event is not delivered; `reason` is the documented drop reason (`protocol.events.DropReason`)."""
 

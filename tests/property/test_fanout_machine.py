@@ -5,6 +5,9 @@ audiences on which that right still rests. A move that takes the last of them ta
 loop stands still, runs for some turns, or runs until it is idle, so that a change meets events in every state:
 accepted, half passed on, waiting in an outbox. On native sockets the reactors stand still and run with the loop; what
 waits in their outboxes cannot be looked at, so their clients do not stall here.
+
+Some connections resume: they get numbered pieces of history in pages, and nothing else before the last of them. What is
+held meanwhile has been passed, so a move does not take it; a close does.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.fanout.base import FanoutLimits, Membership
+from gateway.fanout.base import FanoutLimits, Membership, PageEntry
 from gateway.fanout.message import Message
 from gateway.types import Room
 from tests.support.fanout_rig import KINDS, Client, Kind, Rig, event
@@ -51,6 +54,10 @@ class Member:
     entitled: dict[int, set[str | None]] = field(default_factory=dict)  # event -> what its right rests on
     lost: set[int] = field(default_factory=set)  # events that must not be passed to it any more
     open: bool = True
+    resuming: bool = False
+    history: int = 0  # pieces that it was given
+    pages: int = 0  # pages that it was given, but for the last
+    held: set[int] = field(default_factory=set)  # events that a reactor holds for it, or has held
 
 
 class FanoutMachine(RuleBasedStateMachine):
@@ -77,13 +84,26 @@ class FanoutMachine(RuleBasedStateMachine):
 
     # --- what was passed: sent already, or waiting in the outbox ---
 
-    def passed(self, member: Member) -> list[int]:
+    def passed(self, member: Member, *, held: bool = True) -> list[int]:
+        """What was passed; without what is `held` for one that resumes, if told so."""
         found = self.rig.fanout._owner._connections.get(member.client.id)
-        entries = list((found.outbox._entries or {}).values()) if found is not None else []
+        outboxes = [] if found is None else [found.outbox]
+        if found is not None and found.held is not None and held:
+            outboxes.append(found.held)
+        entries = [entry for outbox in outboxes for entry in (outbox._entries or {}).values()]
         writing = self.in_hand(member)
         texts = [entry.text for entry in entries if isinstance(entry, Message) and '"n":' in entry.text]
         waiting = [int(text.split('"n":')[1].split(",")[0]) for text in texts]
-        return [*member.client.socket.numbers, *writing, *waiting]
+        come = member.client.socket.numbers
+        unseen = sorted(member.held.difference(come)) if held or not member.resuming else []
+        return [*come, *writing, *waiting, *unseen]
+
+    async def settle(self) -> None:
+        """Let everything come to rest: what was submitted is passed then."""
+        await settle()
+        for member in self.members:
+            if self.rig.native is not None and member.open and member.resuming:
+                member.held |= set(member.entitled)
 
     @staticmethod
     def in_hand(member: Member) -> list[int]:
@@ -96,19 +116,50 @@ class FanoutMachine(RuleBasedStateMachine):
     def begin_with_some(self) -> None:
         for _ in range(4):
             self.enter(1, [Membership(Room(1, 5), AUDIENCES[:2])])
+        self.enter(1, [Membership(Room(1, 5), AUDIENCES[:2])], resuming=True)
         self.enter(2, [Membership(Room(2, 5), AUDIENCES[:2])])
 
-    @rule(data=st.data(), tenant=st.sampled_from([1, 2]))
-    def attach(self, data: st.DataObject, tenant: int) -> None:
-        self.enter(tenant, data.draw(memberships(tenant)))
+    @rule(data=st.data(), tenant=st.sampled_from([1, 2]), resuming=st.booleans())
+    def attach(self, data: st.DataObject, tenant: int, resuming: bool) -> None:
+        self.enter(tenant, data.draw(memberships(tenant)), resuming=resuming)
 
-    def enter(self, tenant: int, where: list[Membership]) -> None:
+    def enter(self, tenant: int, where: list[Membership], *, resuming: bool = False) -> None:
         async def work() -> Client:
-            where_it_is = self.cursors_of(where)
-            return self.rig.connect(room=ROOMS[tenant][0], memberships=where, keys=("user:1",), positions=where_it_is)
+            return self.rig.connect(
+                room=ROOMS[tenant][0],
+                memberships=where,
+                keys=("user:1",),
+                positions=self.cursors_of(where),
+                resuming=resuming,
+            )
 
         client = self.run(work())
-        self.members.append(Member(tenant, client, {room: {None, *audiences} for room, audiences in where}))
+        audiences: dict[Room, set[str | None]] = {room: {None, *names} for room, names in where}
+        self.members.append(Member(tenant, client, audiences, resuming=resuming))
+
+    @precondition(lambda self: any(member.open for member in self.members))
+    @rule(data=st.data(), count=st.integers(0, 3), last=st.booleans())
+    def page(self, data: st.DataObject, count: int, last: bool) -> None:
+        there = [member for member in self.members if member.open]
+        member = data.draw(st.sampled_from([member for member in there if member.resuming] or there))
+
+        async def work() -> None:
+            if not member.resuming:
+                with pytest.raises(ValueError, match="is live"):
+                    self.rig.page(member.client, last=last)
+            elif self.rig.listener.pages.count(member.client.id) == member.pages:
+                self.give(member, count, last=last)
+
+        self.run(work())
+
+    def give(self, member: Member, count: int, *, last: bool) -> None:
+        """Give somebody who waits for it the next page, of so many pieces."""
+        numbers = range(member.history, member.history + count)
+        entries = [PageEntry(f'{{"type":"X","h":{n}}}'.encode(), position(n + 1) if n % 2 else None) for n in numbers]
+        assert self.rig.page(member.client, *entries, last=last)
+        member.history += count
+        member.pages += not last
+        member.resuming = not last
 
     def cursors_of(self, where: list[Membership]) -> dict[int, str]:
         """Up to where rooms have been submitted; a gateway says it of every room that somebody enters."""
@@ -192,12 +243,12 @@ class FanoutMachine(RuleBasedStateMachine):
 
         async def work() -> set[int]:
             if not by_peer:
-                passed = set(self.passed(member))
+                passed = set(self.passed(member, held=False))
                 assert self.rig.fanout.close(member.client.id, 1000)
                 return passed
             member.client.socket.resume()
             member.client.socket.hang_up(1000)
-            await settle()
+            await self.settle()
             return set(member.client.socket.numbers)  # what came before the peer was found to be gone
 
         passed = self.run(work())
@@ -209,7 +260,7 @@ class FanoutMachine(RuleBasedStateMachine):
         there = [member for member in self.members if member.open and member.tenant == tenant]
 
         async def work() -> list[set[int]]:
-            passed = [set(self.passed(member)) for member in there]
+            passed = [set(self.passed(member, held=False)) for member in there]
             assert self.rig.fanout.close_where(tenant, "user:1", 4001) == len(there)
             return passed
 
@@ -221,6 +272,7 @@ class FanoutMachine(RuleBasedStateMachine):
     def lose_all_but(member: Member, passed: set[int]) -> None:
         member.lost |= set(member.entitled) - passed
         member.entitled = {n: rests_on for n, rests_on in member.entitled.items() if n in passed}
+        member.held &= passed
 
     @precondition(lambda self: self.members and self.rig.native is None)
     @rule(data=st.data(), stalled=st.booleans())
@@ -237,7 +289,7 @@ class FanoutMachine(RuleBasedStateMachine):
 
     @rule()
     def drain(self) -> None:
-        self.run(settle())
+        self.run(self.settle())
         assert self.rig.fanout.stats().broadcasts_in_flight == 0
 
     # --- what always holds ---
@@ -253,6 +305,19 @@ class FanoutMachine(RuleBasedStateMachine):
             for room in member.audiences:
                 there = [n for n in passed if self.rooms[n] == room]
                 assert there == sorted(there), "events of a room came out of order"
+
+    @invariant()
+    def history_comes_first_and_no_position_meanwhile(self) -> None:
+        for member in self.members:
+            events = member.client.socket.events
+            kinds = ["h" if "h" in got else "n" for got in events if got["type"] != "pong"]
+            assert kinds == sorted(kinds), "an event came before the last piece of history"
+            assert [got["h"] for got in events if "h" in got] == list(range(kinds.count("h")))
+            if member.open and member.resuming:
+                assert not member.client.socket.numbers, "an event was not held"
+                assert not any(got.get("positions") for got in events), "a position came before what it counts"
+                assert self.rig.fanout.positions(member.client.id) == {}
+            assert self.rig.listener.pages.count(member.client.id) <= member.pages
 
     @invariant()
     def counts_are_those_of_the_open(self) -> None:
@@ -273,7 +338,7 @@ class FanoutMachine(RuleBasedStateMachine):
             shown: dict[Room, int] = {}
             for got in member.client.socket.events:
                 if got["type"] != "pong":
-                    come.add(got["n"])
+                    come |= {got["n"]} if "n" in got else set()
                     continue
                 shown = {Room(member.tenant, int(key)): int(at.split("-")[0]) for key, at in got["positions"].items()}
                 for room, at in shown.items():
@@ -282,14 +347,25 @@ class FanoutMachine(RuleBasedStateMachine):
             if member.open:
                 assert shown == {room: self.cursors.get(room, 0) for room in member.audiences}
 
+    async def everybody_gets_what_is_owed(self) -> None:
+        """Nobody was slow enough to lose anything; who resumes is given the last page."""
+        for member in self.members:
+            member.client.socket.resume()
+        await self.settle()
+        for member in self.members:
+            if member.open:
+                assert self.rig.listener.pages.count(member.client.id) == member.pages, "no page was asked for"
+                if member.resuming:
+                    self.give(member, 1, last=True)
+        await settle()
+        for member in self.members:
+            assert set(member.client.socket.numbers) == set(member.entitled)
+            if member.open:
+                assert sum("h" in got for got in member.client.socket.events) == member.history
+
     def teardown(self) -> None:
         async def finish() -> None:
-            for member in self.members:
-                member.client.socket.resume()
-            await settle()
-            # Nobody was slow enough to lose anything: all that was owed has come.
-            for member in self.members:
-                assert set(member.client.socket.numbers) == set(member.entitled)
+            await self.everybody_gets_what_is_owed()
             assert self.rig.fanout.stats().broadcasts_in_flight == 0
             assert self.rig.outbox_bytes == 0
             await self.everybody_stands_where_the_events_are()

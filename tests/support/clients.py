@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -57,10 +58,14 @@ class Client:
 
 
 @asynccontextmanager
-async def client(url: str, path: str, token: str | None = None, **options: Any) -> AsyncIterator[Client]:
+async def client(
+    url: str, path: str, token: str | None = None, *, resume: str | None = None, **options: Any
+) -> AsyncIterator[Client]:
     """Connect without waiting for the welcome; the token goes into the query, as a browser page would do it."""
     parameter = "table_token" if path.endswith("diner") else "token"
     query = "" if token is None else f"?{parameter}={token}"
+    if resume is not None:
+        query += f"{'&' if query else '?'}resume={quote(resume)}"
     async with connect(f"{url}{path}{query}", compression=None, open_timeout=SECONDS, **options) as connection:
         yield Client(connection)
 

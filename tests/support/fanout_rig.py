@@ -19,6 +19,8 @@ from gateway.fanout.base import (
     Notice,
     NullObserver,
     Occupancy,
+    PageEntry,
+    PageNotice,
     Submission,
 )
 from gateway.fanout.facade import NodeFanout
@@ -72,6 +74,10 @@ class RecordingListener:
     def due(self) -> list[ConnectionId]:
         notices = [notice for notice in self.notices if isinstance(notice, DueNotice)]
         return [connection for notice in notices for connection in notice.connections]
+
+    @property
+    def pages(self) -> list[ConnectionId]:
+        return [notice.connection for notice in self.notices if isinstance(notice, PageNotice)]
 
     @property
     def messages(self) -> list[tuple[ConnectionId, str]]:
@@ -232,12 +238,18 @@ class Rig:
         welcome: Callable[[ConnectionId], str] | None = None,
         positions: Mapping[int, str] | None = None,
         check_every: float | None = None,
+        resuming: bool = False,
     ) -> Client:
         """Attach a socket and, where that is the endpoint's task, serve it."""
         socket = self.new_socket()
         identity = ConnectionIdentity(room.tenant, keys, expires_at, check_every=check_every)
         connection = self.fanout.attach(
-            socket, memberships or [Membership(room, audiences or (KITCHEN,))], identity, welcome, positions
+            socket,
+            memberships or [Membership(room, audiences or (KITCHEN,))],
+            identity,
+            welcome,
+            positions,
+            resuming=resuming,
         )
         if isinstance(socket, NativeClient):
             served = self.listener.end_of(connection)
@@ -250,6 +262,10 @@ class Rig:
     def submit(self, n: int, *audiences: str, room: Room = ROOM, position: str | None = None, padding: int = 0) -> bool:
         """Submit one event that carries a number."""
         return self.fanout.submit_many([event(n, *audiences, room=room, position=position, padding=padding)])[0]
+
+    def page(self, client: Client, *entries: PageEntry, last: bool = False) -> bool:
+        """Give a client that resumes the next of its history."""
+        return self.fanout.page(client.id, entries, last=last)
 
     def advance(self, seconds: float) -> None:
         """Let time pass and do what has fallen due."""
@@ -273,6 +289,16 @@ def event(n: int, *audiences: str, room: Room = ROOM, position: str | None = Non
     """An event that carries a number, for the kitchen if not told otherwise."""
     payload = f'{{"type":"X","n":{n},"pad":"{"x" * padding}"}}'.encode()
     return Submission(room, audiences or (KITCHEN,), payload, position)
+
+
+def past(n: int, *, padding: int = 0) -> PageEntry:
+    """A critical event of the past that carries a number; its position is `past_position(n)`."""
+    return PageEntry(event(n, padding=padding).payload, past_position(n))
+
+
+def past_position(n: int) -> str:
+    """The position of the n-th critical event."""
+    return f"{n}-1/{n:08x}"
 
 
 @asynccontextmanager

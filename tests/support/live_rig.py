@@ -168,11 +168,17 @@ class FakeBroker:
 class LiveRig:
     """Everything, wired as the composition root wires it."""
 
-    def __init__(self) -> None:
-        self.time = FakeTime()
+    def __init__(
+        self,
+        time: FakeTime | None = None,
+        history: MemoryRoomHistory | None = None,
+        fanout: NotingFanout | None = None,
+    ) -> None:
+        """Nodes that share a server are given one time and one history."""
+        self.time = time or FakeTime()
         self.broker = FakeBroker()
-        self.history = MemoryRoomHistory()
-        self.fanout = NotingFanout()
+        self.history = history or MemoryRoomHistory()
+        self.fanout = fanout or NotingFanout()
         self.observer = NotingObserver()
         self.drop_rate = EventDropRateTracker(self.time)
         # No real time passes here that a hold may be measured by.

@@ -92,6 +92,12 @@ class MemoryRoomHistory:
         await self._answer()
         return answer
 
+    async def kept(self, room: Room, limit: int) -> HistoryPage:
+        events = tuple(self.events[room])
+        answer = HistoryPage(True, events[:limit], len(events) > limit, self.head.get(room, ZERO))
+        await self._answer()
+        return answer
+
     async def _answer(self) -> None:
         await asyncio.sleep(0)
         if self.away:

@@ -86,6 +86,21 @@ class RedisHistory:
             return HistoryPage(known=False, entries=(), more=False, head=_head(head) or ZERO)
         return after(position, view, limit)
 
+    async def kept(self, room: Room, limit: int) -> HistoryPage:
+        """See `RoomHistory.kept`."""
+        key = history_key(room)
+        async with self._commands.asking() as client:
+            pipeline: Any = client.pipeline(transaction=True)
+            pipeline.get(head_key(room))
+            pipeline.xrange(key, count=limit + 1)
+            head, entries = await pipeline.execute()
+        try:
+            events = tuple(_event(*entry) for entry in entries)
+        except (KeyError, ValueError) as error:
+            _log.warning("a history holds an entry that is none of the relay's: %s", error, extra={"key": key})
+            events = ()
+        return HistoryPage(known=True, entries=events[:limit], more=len(events) > limit, head=_head(head) or ZERO)
+
     async def relay(self, batches: Sequence[RoomBatch], *, fence: int, refeed: bool) -> list[RelayResult]:
         """See `HistoryWriter.relay`. One round trip, but for a server that does not know the script yet."""
         calls = [self._call(batch, fence, refeed=refeed) for batch in batches]

@@ -50,6 +50,13 @@ class RoomHistory(Protocol):
         """
         ...
 
+    async def kept(self, room: Room, limit: int) -> HistoryPage:
+        """The oldest events that history keeps, at most `limit`; always known, though what was before them is not.
+
+        The next page is `after` the last event's position.
+        """
+        ...
+
 
 # --- writing rooms --------------------------------------------------------------------------------------------------
 

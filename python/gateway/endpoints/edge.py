@@ -11,6 +11,7 @@ from gateway.endpoints.handoff import Handoffs
 from gateway.fanout.base import Fanout
 from gateway.hub.admission import Admission
 from gateway.hub.base import HubObserver
+from gateway.hub.catchup import Catchup
 from gateway.hub.manager import ConnectionManager
 from gateway.telemetry.metrics import Metrics
 
@@ -45,6 +46,7 @@ class Edge:
 
     fanout: Fanout
     manager: ConnectionManager
+    catchup: Catchup
     admission: Admission
     origins: OriginPolicy
     handoffs: Handoffs

@@ -91,7 +91,8 @@ class _Handshake:
         """The connection; None if there is none, and the client has been told why."""
         try:
             await self._websocket.accept(subprotocol)
-            return await self._edge.manager.join(self._profile, token, self._handoff or self._websocket)
+            resume = self._websocket.query_params.getlist("resume")
+            return await self._edge.manager.join(self._profile, token, self._handoff or self._websocket, resume)
         except RefusedError as error:
             await self._close(error.code)
         except (WebSocketDisconnect, ConnectionGoneError):

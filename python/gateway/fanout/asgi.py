@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.errors import ConnectionGoneError
 from gateway.fanout.base import (
@@ -21,13 +21,15 @@ from gateway.fanout.base import (
     ConnectionIdentity,
     DueNotice,
     FanoutLimits,
+    PageEntry,
+    PageNotice,
 )
 from gateway.fanout.budget import OutboxBudget
 from gateway.fanout.check_schedule import CheckSchedule
 from gateway.fanout.connection import AsgiConnection, State
 from gateway.fanout.deadlines import Deadlines
 from gateway.fanout.heartbeat import HeartbeatTracker
-from gateway.fanout.message import Message, control_message
+from gateway.fanout.message import Message, control_message, page_message
 from gateway.fanout.outbox import Outbox
 from gateway.fanout.outlet import NoticeOutlet
 from gateway.fanout.rate_limit import TokenBucket
@@ -59,11 +61,12 @@ class AsgiOwner:
         *,
         leave: Callable[[ConnectionId], None],
         positions: Callable[[ConnectionId], Mapping[int, str]],
+        splice: Callable[[bytes, str], bytes],
         budget: OutboxBudget | None = None,
     ) -> None:
         """`leave` takes a connection out of the core; called once for each, when it begins to close or is gone.
 
-        `positions` gives those of a connection's rooms, see `FanoutCore.positions`.
+        `positions` gives those of a connection's rooms, and `splice` makes an event of a page, see `FanoutCore`.
 
         Without a `budget` the event loop has the node's to itself.
         """
@@ -74,22 +77,44 @@ class AsgiOwner:
         self._observer = observer
         self._clock = clock
         self._leave = leave
+        self._splice = splice
         self._connections: dict[ConnectionId, AsgiConnection] = {}
         self._heartbeat = HeartbeatTracker(clock, limits.heartbeat_timeout)
         self._checks = CheckSchedule(clock)
         self._linger = Deadlines()
         self._reader = ClientReader(
-            limits, self._heartbeat, outlet, observer=observer, clock=clock, push=self._push, positions=positions
+            limits,
+            self._heartbeat,
+            outlet,
+            observer=observer,
+            clock=clock,
+            pong=self._push_past_held,
+            positions=positions,
         )
 
-    def attach(self, connection: ConnectionId, socket: AsgiSocket, identity: ConnectionIdentity) -> None:
-        """Take over a socket whose connection has just entered the core. Nothing is written before `serve`."""
+    def attach(
+        self,
+        connection: ConnectionId,
+        socket: AsgiSocket,
+        identity: ConnectionIdentity,
+        first: Message | None = None,
+        *,
+        resuming: bool = False,
+    ) -> None:
+        """Take over a socket whose connection has just entered the core. Nothing is written before `serve`.
+
+        It gets the message `first` before all else, also when it is `resuming`.
+        """
         outbox = Outbox(self._limits.outbox_bytes, self.budget)
+        held = Outbox(self._limits.outbox_bytes, self.budget) if resuming else None
         bucket = TokenBucket(self._limits.message_rate, self._clock.monotonic())
-        self._connections[connection] = AsgiConnection(connection, socket, identity, outbox, bucket, keeper=self)
+        found = AsgiConnection(connection, socket, identity, outbox, bucket, keeper=self, held=held)
+        self._connections[connection] = found
         self._heartbeat.seen(connection)
         self._heartbeat.expire_at(connection, identity.expires_at)
         self._checks.begin(connection, identity.check_every)
+        if first is not None:
+            self._push_past_held(found, first)
 
     async def serve(self, connection: ConnectionId) -> int:
         """See `Fanout.serve`.
@@ -127,6 +152,35 @@ class AsgiOwner:
         self._push(found, message)
         return True
 
+    def is_resuming(self, connection: ConnectionId) -> bool:
+        """Whether a connection has yet to be given its last page."""
+        found = self._connections.get(connection)
+        return found is not None and found.held is not None
+
+    def page(self, connection: ConnectionId, entries: Sequence[PageEntry], *, last: bool) -> bool:
+        """See `Fanout.page`.
+
+        Raises:
+            ValueError: see there.
+        """
+        if (found := self._open(connection)) is None:
+            return False
+        if found.held is None:
+            raise ValueError(
+                f"connection {connection} is live; only one that was attached as resuming takes pages, up to its last"
+            )
+        if found.is_taking:
+            raise ValueError(f"connection {connection} is taking a page already; wait for its notice before the next")
+        for message in [page_message(entry, self._splice) for entry in entries]:
+            self._push_past_held(found, message)
+            if found.state is not State.OPEN:
+                return True  # this one was too much
+        if last:
+            found.go_live()
+        else:
+            found.take_page()
+        return True
+
     def answer(self, connection: ConnectionId, text: str | None) -> bool:
         """Answer the open message and read on; False when none is open, or the connection is closing or gone."""
         found = self._open(connection)
@@ -149,7 +203,7 @@ class AsgiOwner:
         """Close in place of what waits: for a connection that cannot be kept. False as for `close`."""
         if (found := self._open(connection)) is None:
             return False
-        if lost := found.outbox.discard():
+        if lost := found.discard():
             self._observer.on_dropped(lost)
         found.close(code)
         return True
@@ -192,6 +246,10 @@ class AsgiOwner:
 
     # --- `ConnectionKeeper` ----------------------------------------------------------------------------------
 
+    def on_page_taken(self, connection: AsgiConnection) -> None:
+        """See `ConnectionKeeper`."""
+        self._outlet.notice(PageNotice(connection.id))
+
     def on_closing(self, connection: AsgiConnection) -> None:
         """See `ConnectionKeeper`."""
         self._heartbeat.forget(connection.id)
@@ -212,7 +270,12 @@ class AsgiOwner:
         return found if found is not None and found.state is State.OPEN else None
 
     def _push(self, connection: AsgiConnection, message: Message) -> None:
-        dropped = connection.push(message)
+        self._pushed(connection, connection.push(message))
+
+    def _push_past_held(self, connection: AsgiConnection, message: Message) -> None:
+        self._pushed(connection, connection.push_past_held(message))
+
+    def _pushed(self, connection: AsgiConnection, dropped: int | None) -> None:
         if dropped is None:
             self.give_up(connection.id, WSCloseCode.SERVER_OVERLOADED)
         elif dropped:
@@ -226,10 +289,10 @@ class AsgiOwner:
         The one place that looks at all connections. Each look frees the largest there is, so it comes once in many
         pushes, however long the node stays at its limit.
         """
-        by_size = sorted(self._connections.values(), key=lambda found: found.outbox.used, reverse=True)
+        by_size = sorted(self._connections.values(), key=lambda found: found.waiting, reverse=True)
         for found in by_size:
             # Reactors charge the budget too, and theirs may be what fills it: closing the idle would free nothing.
-            if not self.budget.exceeded or not found.outbox.used:
+            if not self.budget.exceeded or not found.waiting:
                 return
             logger.warning("the node's outboxes are full; closing connection %d, whose is the largest", found.id)
             self.give_up(found.id, WSCloseCode.SERVER_OVERLOADED)

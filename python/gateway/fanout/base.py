@@ -326,6 +326,13 @@ class FanoutCore(Protocol):
         ...
 
 
+class PageEntry(NamedTuple):
+    """A message of a page: a critical event, or a text of the gateway's own (without a position, sent as it is)."""
+
+    payload: bytes
+    position: str | None
+
+
 class AsgiSocket(Protocol):
     """The two ASGI callables of an accepted WebSocket; Starlette's `WebSocket` offers both."""
 
@@ -394,7 +401,14 @@ class DueNotice:
     connections: tuple[ConnectionId, ...]
 
 
-Notice = ClosedNotice | MessageNotice | DueNotice
+@dataclass(frozen=True, slots=True)
+class PageNotice:
+    """A resuming connection has taken all that it was given (see `Fanout.page`): its next page is wanted."""
+
+    connection: ConnectionId
+
+
+Notice = ClosedNotice | MessageNotice | DueNotice | PageNotice
 
 
 class FanoutListener(Protocol):
@@ -474,10 +488,13 @@ class Fanout(Protocol):
         identity: ConnectionIdentity,
         welcome: Callable[[ConnectionId], str] | None = None,
         positions: Mapping[int, str] | None = None,
+        *,
+        resuming: bool = False,
     ) -> ConnectionId:
         """Take over an accepted WebSocket; `welcome(id)` gives the first message in its outbox.
 
-        `positions` are those of `welcome`, see `FanoutCore.attach`.
+        `positions` are up to where its rooms have been submitted, see `FanoutCore.attach`. With `resuming` it is not
+        live yet: history comes first, see `page`.
         A detachable one leaves its server here, and the endpoint may return: it is not to be served.
 
         Raises:
@@ -523,7 +540,10 @@ class Fanout(Protocol):
         ...
 
     def positions(self, connection: ConnectionId) -> dict[int, str]:
-        """See `FanoutCore.positions`: for an answer of Python's own to a heartbeat. Sent next, it is never ahead."""
+        """See `FanoutCore.positions`: for an answer of Python's own to a heartbeat. Sent next, it is never ahead.
+
+        None of a connection that is resuming.
+        """
         ...
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:
@@ -559,6 +579,27 @@ class Fanout(Protocol):
 
     def answer(self, connection: ConnectionId, text: str | None) -> bool:
         """Answer the connection's open `MessageNotice` (None: without a message); the client is read again."""
+        ...
+
+    def page(self, connection: ConnectionId, entries: Sequence[PageEntry], *, last: bool) -> bool:
+        """Give a connection that was attached as resuming the next of its history; False when it has left.
+
+        Until the last page all that is submitted for it, and all that is sent or answered to it, is *held*: it counts
+        like what is in its outbox (bounds, `gap`, 1013), and follows the last page in its order. So history ends where
+        the rooms stood at `attach`, and nothing is missed and nothing comes twice. What is held has been passed: a
+        later `move` does not take it away. A `pong` alone is not held, lest the client take a long resume for a dead
+        server; it carries no positions then, since no room's position counts for the connection yet. A close throws
+        away what is held.
+
+        A resume has no deadline of its own, since only the caller knows what it waits for: close what takes too long.
+
+        After every page but the last, and not before the client's side has taken all of it, one `PageNotice` asks for
+        the next. An empty page that is not the last is noticed at once.
+
+        Raises:
+            ValueError: the connection is live, a page is being taken already, an entry cannot be spliced (see
+                `FanoutCore.splice`) or is not UTF-8; nothing was given.
+        """
         ...
 
     def close(self, connection: ConnectionId, code: int) -> bool:

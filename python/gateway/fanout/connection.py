@@ -32,7 +32,11 @@ class State(Enum):
 
 
 class ConnectionKeeper(Protocol):
-    """Who is told of the two steps of a connection's end, each exactly once and in this order."""
+    """Who is told of a connection's steps: of the two of its end, each exactly once and in this order."""
+
+    def on_page_taken(self, connection: AsgiConnection) -> None:
+        """It is resuming, and has taken all that it was given; once for each page that was not the last."""
+        ...
 
     def on_closing(self, connection: AsgiConnection) -> None:
         """It is no longer open: nothing new is for it. Left out by none, not even by one that was cut off."""
@@ -48,6 +52,8 @@ class AsgiConnection:
 
     Attributes:
         code: the close code that is to be sent, then the one it ended with.
+        held: what is for it since it came, while it is resuming; None when it is live.
+        is_taking: it was given a page that was not the last, and has yet to take it.
         moved: the owner's count of moves at this connection's last one; see `AsgiOwner.moved_since`.
         unanswered: resolved by the answer to the open `MessageNotice`; None when there is none.
     """
@@ -58,8 +64,10 @@ class AsgiConnection:
         "_writer",
         "bucket",
         "code",
+        "held",
         "id",
         "identity",
+        "is_taking",
         "moved",
         "outbox",
         "socket",
@@ -76,12 +84,15 @@ class AsgiConnection:
         bucket: TokenBucket,
         *,
         keeper: ConnectionKeeper,
+        held: Outbox | None = None,
     ) -> None:
         self.id = connection
         self.socket = socket
         self.identity = identity
         self.outbox = outbox
         self.bucket = bucket
+        self.held = held
+        self.is_taking = False
         self.state = State.OPEN
         self.code = int(WSCloseCode.ABNORMAL)
         self.moved = 0
@@ -90,17 +101,56 @@ class AsgiConnection:
         self._ended: asyncio.Future[int] | None = None  # made by `serve`
         self._writer: asyncio.Task[None] | None = None  # there while something is being written
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for it, held ones too."""
+        return self.outbox.used + (0 if self.held is None else self.held.used)
+
     def push(self, message: Message) -> int | None:
-        """See `Outbox.push`. Never waits. The connection must be open."""
+        """Put a message behind all that is for the connection, see `Outbox.push`. Never waits. It must be open.
+
+        While it is resuming, that is behind what is held. What is held and what is being handed over are one to the
+        limit, since both are kept for this client. Only in what is held there are events that may be dropped, so they
+        make room for either.
+        """
+        if self.held is not None:
+            return self.held.push(message, beside=self.outbox.used)
         dropped = self.outbox.push(message)
         self._start_writer()
         return dropped
+
+    def push_past_held(self, message: Message) -> int | None:
+        """The same before what is held; for pages and pongs, which are never dropped."""
+        if self.held is None:
+            return self.push(message)
+        self.outbox.append(message)
+        self._start_writer()
+        return self.held.make_room(beside=self.outbox.used)
+
+    def take_page(self) -> None:
+        """The page that was pushed is whole, and not the last: ask for the next when all is taken."""
+        self.is_taking = True
+        self._start_writer()
+
+    def go_live(self) -> None:
+        """The last page was pushed: what is held follows it, and then everything goes its usual way."""
+        if self.held is not None:
+            self.outbox.take_over(self.held)
+            self.held = None
+            self._start_writer()
+
+    def discard(self) -> int:
+        """Throw away everything that waits, see `Outbox.discard`; nothing is held any more."""
+        held = 0 if self.held is None else self.held.discard()
+        self._stop_holding()
+        return held + self.outbox.discard()
 
     def close(self, code: int) -> None:
         """Put the close behind what waits, if the connection is open. Never waits."""
         if self.state is not State.OPEN:
             return
         self.state = State.CLOSING
+        self._stop_holding()
         self.code = int(code)  # a plain number, not a WSCloseCode: it goes into notices, logs and frames
         self.outbox.push_close(self.code)
         self._start_writer()
@@ -113,6 +163,7 @@ class AsgiConnection:
         was_open = self.state is State.OPEN
         self.state = State.ENDED
         self.code = int(code)
+        self._stop_holding()
         self.outbox.clear()
         if was_open:
             self._keeper.on_closing(self)
@@ -154,6 +205,13 @@ class AsgiConnection:
         if self._ended is not None:
             await asyncio.shield(self._ended)
 
+    def _stop_holding(self) -> None:
+        """Throw away what is held: it follows a last page that will never come."""
+        if self.held is not None:
+            self.held.clear()
+            self.held = None
+        self.is_taking = False
+
     def _start_writer(self) -> None:
         if self._writer is None and self._ended is not None and self.state is not State.ENDED:
             self._writer = asyncio.create_task(self._write())
@@ -172,6 +230,9 @@ class AsgiConnection:
                     self.end(entry.code)
                 else:
                     await self.socket.send({"type": "websocket.send", "text": entry.text})
+            if self.is_taking:
+                self.is_taking = False
+                self._keeper.on_page_taken(self)
         except Exception as error:  # noqa: BLE001 - servers raise errors of their own when the peer is gone
             logger.debug("connection %d: sending failed, the peer is gone: %r", self.id, error)
             self.end(WSCloseCode.ABNORMAL)

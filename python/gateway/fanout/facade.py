@@ -21,6 +21,7 @@ from gateway.fanout.base import (
     FanoutListener,
     Membership,
     NullObserver,
+    PageEntry,
     Submission,
 )
 from gateway.fanout.broadcaster import ConnectionBroadcaster, Job
@@ -78,7 +79,14 @@ class NodeFanout:
             self._sockets = NativeSockets(sockets, self._outlet, observer, self._clock)
             budget = SharedBudget(limits.node_outbox_bytes, sockets)
         self._owner = AsgiOwner(
-            limits, self._outlet, observer, self._clock, leave=self._leave, positions=core.positions, budget=budget
+            limits,
+            self._outlet,
+            observer,
+            self._clock,
+            leave=self._leave,
+            positions=core.positions,
+            splice=core.splice,
+            budget=budget,
         )
         self._broadcaster = ConnectionBroadcaster(core, self._owner, observer, self._clock, limits.workers)
         self._timekeeper = Timekeeper(self._owner.tick, self._owner.seconds_to_next)
@@ -136,6 +144,8 @@ class NodeFanout:
         identity: ConnectionIdentity,
         welcome: Callable[[ConnectionId], str] | None = None,
         positions: Mapping[int, str] | None = None,
+        *,
+        resuming: bool = False,
     ) -> ConnectionId:
         """See `Fanout.attach`. What `welcome` raises is raised, and nobody is attached.
 
@@ -150,14 +160,14 @@ class NodeFanout:
         connection = ConnectionId(next(self._ids))
         text = None if welcome is None else welcome(connection)
         if isinstance(socket, DetachableSocket):
-            self._native().adopt(connection, socket, memberships, identity, text, positions=positions)
+            self._native().adopt(
+                connection, socket, memberships, identity, text, positions=positions, resuming=resuming
+            )
             return connection
         first = None if text is None else control_message(text)
         occupancy = self._core.attach(connection, memberships, identity, positions)
         self._outlet.occupancy(occupancy)
-        self._owner.attach(connection, socket, identity)
-        if first is not None:
-            self._owner.deliver(connection, first)
+        self._owner.attach(connection, socket, identity, first, resuming=resuming)
         if identity.expires_at is not None or identity.check_every is not None:
             self._timekeeper.look_again()
         return connection
@@ -218,6 +228,8 @@ class NodeFanout:
 
     def positions(self, connection: ConnectionId) -> dict[int, str]:
         """See `Fanout.positions`."""
+        if self._owner.is_resuming(connection):
+            return {}
         return self._core.positions(connection)
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:
@@ -265,6 +277,16 @@ class NodeFanout:
         if self._sockets is not None and (answered := self._sockets.answer(connection, text)) is not None:
             return answered
         return self._owner.answer(connection, text)
+
+    def page(self, connection: ConnectionId, entries: Sequence[PageEntry], *, last: bool) -> bool:
+        """See `Fanout.page`.
+
+        Raises:
+            ValueError: see there.
+        """
+        if self._sockets is not None and (given := self._sockets.page(connection, entries, last=last)) is not None:
+            return given
+        return self._owner.page(connection, entries, last=last)
 
     # --- closing and counting --------------------------------------------------------------------------------
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from gateway.fanout.base import PageEntry
 from gateway.protocol.messages import gap
 
 ENTRY_OVERHEAD = 128
@@ -72,6 +74,17 @@ def event_message(payload: bytes, *, critical: bool) -> Message:
     """
     sort = Sort.CRITICAL if critical else Sort.BEST_EFFORT
     return Message(payload.decode(), len(payload) + ENTRY_OVERHEAD, sort)
+
+
+def page_message(entry: PageEntry, splice: Callable[[bytes, str], bytes]) -> Message:
+    """An entry of a page as it goes out.
+
+    Raises:
+        ValueError: see `Fanout.page`.
+    """
+    if entry.position is None:
+        return control_message(entry.payload.decode())
+    return event_message(splice(entry.payload, entry.position), critical=True)
 
 
 def control_message(text: str) -> Message:

@@ -17,6 +17,7 @@ from gateway.fanout.base import (
     FanoutLimits,
     Membership,
     Occupancy,
+    PageNotice,
     SocketStats,
 )
 from gateway.types import ConnectionId, Room
@@ -31,7 +32,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gateway.fanout.base import DetachedSocket, Submission
+    from gateway.fanout.base import DetachedSocket, PageEntry, Submission
 
 
 class Said(NamedTuple):
@@ -47,7 +48,7 @@ class Reached(NamedTuple):
     number: int
 
 
-SocketNotice = Occupancy | Said | ClosedNotice | DueNotice | Reached
+SocketNotice = Occupancy | Said | ClosedNotice | DueNotice | PageNotice | Reached
 """What reactors tell."""
 
 
@@ -133,7 +134,7 @@ class NativeCore:
         self._core.finish(ticket, passed)
 
     def positions(self, connection: ConnectionId) -> dict[int, str]:
-        """See `FanoutCore.positions`."""
+        """See `FanoutCore.positions`. None of a reactor's connection that is resuming."""
         return dict(self._core.positions(connection))
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:
@@ -162,7 +163,7 @@ class NativeCore:
         counted = self._core.socket_stats()
         return CoreStats(*self._core.stats(), None if counted is None else SocketStats(**counted))
 
-    # --- sockets; `send`, `answer` and `close` say None when no reactor owns the connection -----------------------
+    # --- sockets; what is for one connection says None when no reactor owns it ---------------------------------
 
     def adopt(
         self,
@@ -173,6 +174,7 @@ class NativeCore:
         first: str | None,
         *,
         positions: Mapping[int, str] | None = None,
+        resuming: bool = False,
     ) -> None:
         """Attach a socket, which gets the text `first` before all else; occupancy is told by a notice.
 
@@ -189,6 +191,7 @@ class NativeCore:
             socket.early,
             first,
             tuple((positions or {}).items()),
+            resuming,
         )
 
     def refuse(self, fd: int, code: int, reason: str) -> None:
@@ -208,6 +211,18 @@ class NativeCore:
         if isinstance(answer, bytes):
             return self._core.answer_binary(connection, answer)
         return self._core.answer(connection, answer)
+
+    def answer_ping(self, connection: ConnectionId) -> bool | None:
+        """Say that what a client said is a heartbeat: its reactor answers it."""
+        return self._core.answer_ping(connection)
+
+    def page(self, connection: ConnectionId, entries: Sequence[PageEntry], *, last: bool) -> bool | None:
+        """See `Fanout.page`.
+
+        Raises:
+            ValueError: see there.
+        """
+        return self._core.page(connection, entries, last)
 
     def close(self, connection: ConnectionId, code: int, reason: str) -> bool | None:
         """See `Fanout.close`.
@@ -287,6 +302,8 @@ def _notice(told: _fanout_core._Notice) -> SocketNotice:
         return Said(ConnectionId(told[1]), told[2])
     if told[0] == "reached":
         return Reached(told[1])
+    if told[0] == "page":
+        return PageNotice(ConnectionId(told[1]))
     if told[0] == "due":
         return DueNotice(tuple(ConnectionId(connection) for connection in told[1]))
     _, connection, code, identity = told

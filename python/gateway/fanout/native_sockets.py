@@ -22,11 +22,13 @@ from gateway.fanout.base import (
     Membership,
     MessageNotice,
     Occupancy,
+    PageEntry,
+    PageNotice,
 )
 from gateway.fanout.native import NativeCore, Reached, Said
 from gateway.fanout.outlet import NoticeOutlet
 from gateway.protocol.close_codes import reason_phrase
-from gateway.protocol.messages import is_ping, pong
+from gateway.protocol.messages import is_ping
 from gateway.types import Clock, ConnectionId, SystemClock
 
 _LINGER_SECONDS = 2.5
@@ -63,7 +65,7 @@ def start_core(
 class NativeSockets:
     """Speaks to the reactors of a `NativeCore`. Event loop only.
 
-    `send`, `answer` and `close` give None for a connection that no reactor owns.
+    `send`, `answer`, `page` and `close` give None for a connection that no reactor owns.
     """
 
     def __init__(self, core: NativeCore, outlet: NoticeOutlet, observer: BroadcastObserver, clock: Clock) -> None:
@@ -120,6 +122,7 @@ class NativeSockets:
         first: str | None,
         *,
         positions: Mapping[int, str] | None = None,
+        resuming: bool = False,
     ) -> None:
         """See `Fanout.attach`.
 
@@ -127,7 +130,9 @@ class NativeSockets:
             ValueError: see `FanoutCore.attach`; the socket is closed.
             ConnectionGoneError: the server has lost the socket.
         """
-        self._core.adopt(connection, memberships, identity, socket.detach(), first, positions=positions)
+        self._core.adopt(
+            connection, memberships, identity, socket.detach(), first, positions=positions, resuming=resuming
+        )
         self.drain()
 
     def refuse(self, socket: DetachableSocket, code: int) -> None:
@@ -145,6 +150,14 @@ class NativeSockets:
     def answer(self, connection: ConnectionId, text: str | None) -> bool | None:
         """See `Fanout.answer`."""
         return self._core.answer(connection, text)
+
+    def page(self, connection: ConnectionId, entries: Sequence[PageEntry], *, last: bool) -> bool | None:
+        """See `Fanout.page`.
+
+        Raises:
+            ValueError: see there.
+        """
+        return self._core.page(connection, entries, last=last)
 
     def close(self, connection: ConnectionId, code: int) -> bool | None:
         """See `Fanout.close`."""
@@ -165,7 +178,7 @@ class NativeSockets:
             match told:
                 case Occupancy():
                     self._outlet.occupancy(told)
-                case ClosedNotice() | DueNotice():
+                case ClosedNotice() | DueNotice() | PageNotice():
                     self._outlet.notice(told)
                 case Said(connection, message):
                     self._hear(connection, message)
@@ -179,7 +192,7 @@ class NativeSockets:
         # Reactors know the spellings of a heartbeat that clients write; the odd ones are left to the one true parser.
         if is_ping(message):
             self._observer.on_client_message("ping")
-            self._core.answer(connection, pong(self._core.positions(connection)))
+            self._core.answer_ping(connection)
         else:
             self._observer.on_client_message("control")
             self._outlet.notice(MessageNotice(connection, message))

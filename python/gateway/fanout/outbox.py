@@ -34,15 +34,25 @@ class Outbox:
         self._writing = 0  # bytes of the entry that was taken last
         self._untold = 0  # events dropped by the push that did not fit
 
-    def push(self, message: Message) -> int | None:
+    def push(self, message: Message, beside: int = 0) -> int | None:
         """Put a message behind all others; how many events were dropped to make room.
 
         The newcomer is itself the last best-effort event to go. None says that dropping all of them was not enough:
         the connection is too slow to be kept, and its outbox is good for nothing but `discard`.
+
+        `beside` is what waits for the connection elsewhere, in bytes: one limit counts both.
         """
+        self.append(message)
+        return self.make_room(beside)
+
+    def append(self, message: Message) -> None:
+        """Put a message behind all others, whatever waits."""
         self._append(message, message.cost)
+
+    def make_room(self, beside: int) -> int | None:
+        """Drop what has to be, so that no more than the limit waits; see `push`."""
         dropped = 0
-        while self.used > self._limit:
+        while self.used + beside > self._limit:
             if not self._drop_oldest():
                 self._untold = dropped
                 return None
@@ -67,6 +77,21 @@ class Outbox:
             self._forget_table()
         self._writing = _cost(entry)
         return entry
+
+    def take_over(self, other: Outbox) -> None:
+        """Put all that waits in another outbox, of which nothing is being written, behind what waits here.
+
+        Its charges come with it, so nothing is looked at twice.
+        """
+        if other._entries is None:
+            return
+        entries = self._entries = self._entries or {}
+        for entry in other._entries.values():
+            entries[self._tail] = entry
+            self._tail += 1
+        self.used += other.used
+        other.used = 0
+        other._forget_table()
 
     def discard(self) -> int:
         """Throw away everything that waits; what is being written stays charged.

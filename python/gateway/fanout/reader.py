@@ -34,15 +34,16 @@ class ClientReader:
         *,
         observer: BroadcastObserver,
         clock: Clock,
-        push: Callable[[AsgiConnection, Message], None],
+        pong: Callable[[AsgiConnection, Message], None],
         positions: Callable[[ConnectionId], Mapping[int, str]],
     ) -> None:
+        """`pong` sends the answer to a heartbeat, `positions` gives what stands in it when the connection is live."""
         self._limits = limits
         self._heartbeat = heartbeat
         self._outlet = outlet
         self._observer = observer
         self._clock = clock
-        self._push = push
+        self._pong = pong
         self._positions = positions
 
     async def read(self, connection: AsgiConnection) -> None:
@@ -79,7 +80,9 @@ class ClientReader:
             connection.close(inbound.code)
         elif isinstance(inbound, Heartbeat):
             self._observer.on_client_message("ping")
-            self._push(connection, control_message(pong(self._positions(connection.id))))
+            # What positions count is held while it is resuming.
+            positions = self._positions(connection.id) if connection.held is None else {}
+            self._pong(connection, control_message(pong(positions)))
         else:
             self._observer.on_client_message("control")
             await self._ask(connection, inbound.text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gateway.auth.identity import Identity
 from gateway.auth.revocation import RevocationCheck
 from gateway.auth.verified_tokens import TokenVerifier
-from gateway.hub.profiles import EndpointProfile
+from gateway.errors import ForbiddenError
+from gateway.hub.profiles import STAFF_PROFILES, EndpointProfile
 
 
 class Authenticator:
@@ -28,3 +29,18 @@ class Authenticator:
         profile.check_role(identity)
         await self._revocation.check(identity)
         return identity
+
+    async def authenticate_staff(self, token: str) -> tuple[Identity, list[EndpointProfile]]:
+        """Check a JWT for no endpoint in particular; with it come the endpoints that it admits to, at least one.
+
+        Raises:
+            TokenError: see `authenticate`.
+            ForbiddenError: it admits to no endpoint.
+            BrokerError: see `authenticate`.
+        """
+        identity = self._staff.verify(token)
+        admitting = [profile for profile in STAFF_PROFILES if profile.roles & identity.roles]
+        if not admitting:
+            raise ForbiddenError("the token has none of the roles of staff")
+        await self._revocation.check(identity)
+        return identity, admitting

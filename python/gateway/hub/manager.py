@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from gateway.errors import (
     BrokerError,
@@ -12,10 +12,21 @@ from gateway.errors import (
     ForbiddenError,
     GatewayError,
     LimitError,
+    ResumeError,
     StoppingError,
     TokenError,
+    TooManyResumesError,
 )
-from gateway.fanout.base import AsgiSocket, ClosedNotice, DetachableSocket, Fanout, MessageNotice, Notice, Occupancy
+from gateway.fanout.base import (
+    AsgiSocket,
+    ClosedNotice,
+    DetachableSocket,
+    Fanout,
+    MessageNotice,
+    Notice,
+    Occupancy,
+    PageNotice,
+)
 from gateway.hub.admission import Admission
 from gateway.hub.authenticator import Authenticator
 from gateway.hub.base import ChannelInterest, HubObserver
@@ -24,9 +35,11 @@ from gateway.hub.profiles import EndpointProfile, channels_of
 from gateway.hub.refresh import ConnectionRefresh, RefreshGuard, core_identity, positions_of
 from gateway.hub.sectors import CachedSectorDirectory
 from gateway.ingest.live_base import RoomInterest
+from gateway.ingest.resume_base import Resumption
 from gateway.protocol import messages
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.protocol.messages import BareRefreshSectors, ErrorCode, RefreshSectors, RefreshToken
+from gateway.protocol.resume import parse_resume
 from gateway.telemetry.logging import get_logger
 from gateway.types import Clock, ConnectionId
 
@@ -37,7 +50,9 @@ REFUSALS: dict[type[Exception], tuple[WSCloseCode, str]] = {
     TokenError: (WSCloseCode.AUTH_FAILED, "auth_failed"),
     ForbiddenError: (WSCloseCode.FORBIDDEN, "forbidden"),
     LimitError: (WSCloseCode.RATE_LIMITED, "too_many_connections"),
+    ResumeError: (WSCloseCode.POLICY_VIOLATION, "bad_resume"),
     BrokerError: (WSCloseCode.SERVER_OVERLOADED, "redis_away"),
+    TooManyResumesError: (WSCloseCode.SERVER_OVERLOADED, "too_many_resumes"),
     StoppingError: (WSCloseCode.GOING_AWAY, "draining"),
     TimeoutError: (WSCloseCode.SERVER_OVERLOADED, "timed_out"),
 }
@@ -73,6 +88,7 @@ class ConnectionManager:
         sectors: CachedSectorDirectory,
         interest: ChannelInterest,
         rooms: RoomInterest,
+        resumption: Resumption,
         observer: HubObserver,
         clock: Clock,
         heartbeat: float,
@@ -84,6 +100,7 @@ class ConnectionManager:
         self._sectors = sectors
         self._interest = interest
         self._rooms = rooms
+        self._resumption = resumption
         self._observer = observer
         self._clock = clock
         self._heartbeat = heartbeat
@@ -92,29 +109,48 @@ class ConnectionManager:
         self._refresh = ConnectionRefresh(fanout, authenticator, sectors, interest, rooms)
         self._answers: set[asyncio.Task[None]] = set()
 
-    async def join(self, profile: EndpointProfile, token: str, socket: AsgiSocket | DetachableSocket) -> ConnectionId:
+    async def join(
+        self,
+        profile: EndpointProfile,
+        token: str,
+        socket: AsgiSocket | DetachableSocket,
+        resume: Sequence[str] = (),
+    ) -> ConnectionId:
         """Check everything, and hand the accepted socket to the core.
+
+        Args:
+            profile: of the endpoint.
+            token: as the client sent it.
+            socket: accepted.
+            resume: the values of the query parameter of that name.
 
         Raises:
             RefusedError: with the close code that says why.
         """
         try:
             async with asyncio.timeout(JOIN_SECONDS):
-                return await self._join(profile, token, socket)
+                return await self._join(profile, token, socket, resume)
         except tuple(REFUSALS) as error:
             code, outcome = next(answer for kind, answer in REFUSALS.items() if isinstance(error, kind))
             self._observer.on_handshake(profile.name, outcome)
             _log.info("refused", endpoint=profile.name, outcome=outcome, code=int(code), why=str(error))
             raise RefusedError(code, outcome) from error
 
-    async def _join(self, profile: EndpointProfile, token: str, socket: AsgiSocket | DetachableSocket) -> ConnectionId:
+    async def _join(
+        self, profile: EndpointProfile, token: str, socket: AsgiSocket | DetachableSocket, resume: Sequence[str]
+    ) -> ConnectionId:
+        asked = parse_resume(resume)
         identity = await self._authenticator.authenticate(profile, token)
         # Asked here too, since the two questions to Redis below are in vain for one who does not fit.
         self._admission.check(identity)
         memberships = profile.memberships(identity, await self._sectors.of_identity(profile, identity))
         label = Label(profile.name, identity.sectors is not None, int(self._clock.time()))
         rooms = [membership.room for membership in memberships]
-        async with self._interest.hold(channels_of(memberships)), self._rooms.hold(rooms):
+        async with (
+            self._interest.hold(channels_of(memberships)),
+            self._rooms.hold(rooms),
+            self._resumption.prepare(memberships, asked) as resuming,
+        ):
             # From here to `attach` nothing awaits: two joins cannot both take the last place, and everything behind
             # these positions reaches the connection.
             self._admission.check(identity)
@@ -123,9 +159,16 @@ class ConnectionManager:
                 socket,
                 memberships,
                 core_identity(identity, label),
-                lambda connection: self._welcome(connection, positions),
+                lambda connection: messages.welcome(
+                    self.connection_name(connection),
+                    self._heartbeat,
+                    {**positions, **resuming.positions},
+                    resuming.resumed if asked else None,
+                ),
                 positions,
+                resuming=resuming.needs_pages,
             )
+            resuming.begin(connection)
         self._observer.on_handshake(profile.name, "accepted")
         self._observer.on_connected(profile.name)
         _log.info(
@@ -142,9 +185,6 @@ class ConnectionManager:
         """The connection's name in `welcome`, logs and tools: unique over nodes."""
         return f"{self.node}-{connection}"
 
-    def _welcome(self, connection: ConnectionId, positions: Mapping[int, str]) -> str:
-        return messages.welcome(self.connection_name(connection), self._heartbeat, positions)
-
     # --- FanoutListener ------------------------------------------------------------------------------------
 
     def on_occupancy(self, occupancy: Occupancy) -> None:
@@ -160,8 +200,11 @@ class ConnectionManager:
                     self._on_closed(notice)
                 case MessageNotice():
                     self._on_message(notice)
+                case PageNotice():
+                    self._resumption.on_page(notice.connection)
 
     def _on_closed(self, notice: ClosedNotice) -> None:
+        self._resumption.on_closed(notice.connection)
         if not notice.identity.label:
             return  # attached by somebody else than the hub, who shares its core
         label = Label.decode(notice.identity.label)

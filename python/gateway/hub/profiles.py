@@ -74,7 +74,10 @@ KITCHEN = EndpointProfile("kitchen", AudienceKind.KITCHEN, MANAGEMENT | {Role.KI
 ADMIN = EndpointProfile("admin", AudienceKind.ADMIN, MANAGEMENT, "token")
 DINER = EndpointProfile("diner", AudienceKind.SESSION, frozenset(), "table_token")
 
-PROFILES: dict[str, EndpointProfile] = {profile.name: profile for profile in (WAITER, KITCHEN, ADMIN, DINER)}
+STAFF_PROFILES = (WAITER, KITCHEN, ADMIN)
+"""Those that take a JWT."""
+
+PROFILES: dict[str, EndpointProfile] = {profile.name: profile for profile in (*STAFF_PROFILES, DINER)}
 """The endpoints by name."""
 
 

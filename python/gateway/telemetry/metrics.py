@@ -13,6 +13,7 @@ from gateway.protocol.events import DropReason
 from gateway.protocol.messages import ErrorCode
 from gateway.telemetry.core_collector import CoreCollector
 from gateway.telemetry.critical_metrics import CriticalMetrics
+from gateway.telemetry.resume_metrics import ResumeMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,8 @@ HANDSHAKE_OUTCOMES = (
     "auth_failed",
     "forbidden",
     "too_many_connections",
+    "bad_resume",
+    "too_many_resumes",
     "redis_away",
     "timed_out",
     "disconnected",
@@ -69,7 +72,7 @@ class Metrics:
 
     It keeps `hub.base.HubObserver` too; `ingest` is what keeps `ingest.base.IngestObserver`, whose `on_dropped` is
     about events, while the fan-out's is about one slow connection's outbox; `live` is the same for live channels, and
-    `critical` keeps `ingest.relay_base.RelayObserver`.
+    `critical` keeps `ingest.relay_base.RelayObserver`, `resumes` keeps `ingest.resume_base.ResumeObserver`.
     """
 
     def __init__(self) -> None:
@@ -128,6 +131,7 @@ class Metrics:
             registry=self.registry,
         )
         self.critical = CriticalMetrics(self._counter, self._gauge)
+        self.resumes = ResumeMetrics(self._counter, self._gauge)
         self.ingest = IngestMetrics(self)
         self.live = LiveMetrics(self)
         # Open descriptors and memory, which the connections limit is about.

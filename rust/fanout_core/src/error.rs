@@ -67,6 +67,12 @@ pub enum Error {
     BadRoomPosition,
     /// A payload does not begin with an opening brace.
     NotAnObject,
+    /// A message of a page is not UTF-8.
+    NotUtf8,
+    /// A connection takes no page: it was attached as live, or has had its last one.
+    IsLive(ConnectionId),
+    /// A connection is still taking the page before.
+    PageUnderWay(ConnectionId),
 }
 
 impl fmt::Display for Error {
@@ -155,6 +161,15 @@ impl fmt::Display for Error {
             Self::NotAnObject => write!(
                 f,
                 "payload is not a JSON object; expected it to begin with an opening brace"
+            ),
+            Self::NotUtf8 => write!(f, "an entry of the page is not UTF-8; expected text"),
+            Self::IsLive(id) => write!(
+                f,
+                "connection {id} is live; only one that was attached as resuming takes pages, up to its last"
+            ),
+            Self::PageUnderWay(id) => write!(
+                f,
+                "connection {id} is taking a page already; wait for its notice before the next"
             ),
         }
     }

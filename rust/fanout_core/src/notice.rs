@@ -5,9 +5,10 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::core::Occupancy;
+use crate::error::Error;
 use crate::id::ConnectionId;
 use crate::identity::Identity;
 use crate::lock::lock;
@@ -32,6 +33,8 @@ pub enum Notice {
     Closed(ConnectionId, u16, Identity),
     /// These are to be checked.
     Due(Vec<ConnectionId>),
+    /// A resuming connection has taken its page, and wants the next.
+    Page(ConnectionId),
     /// All reactors have come so far as they were asked to, under this number.
     Reached(u64),
 }
@@ -41,12 +44,14 @@ struct Queue {
     waiting: Vec<Notice>,
     /// Connections with a message that nobody has answered.
     unanswered: FxHashSet<ConnectionId>,
+    /// Connections that resume, and whether a page is under way: given, and its notice not told.
+    resuming: FxHashMap<ConnectionId, bool>,
 }
 
 /// The queue. Thread-safe; its lock is a leaf.
 ///
-/// It has no bound of its own: a connection has one message in it at most, one end, a change of occupancy for each of its
-/// audiences, and its name once for each of its periods that Python sleeps through. The descriptor is signalled when the queue is no longer empty, not for every notice.
+/// It has no bound of its own: a connection has one message in it at most, one page, one end, a change of occupancy for
+/// each of its audiences, and its name once for each of its periods that Python sleeps through. The descriptor is signalled when the queue is no longer empty, not for every notice.
 #[derive(Debug)]
 pub struct Notices {
     queue: Mutex<Queue>,
@@ -96,7 +101,7 @@ impl Notices {
             Notice::Closed(connection, ..) => {
                 queue.unanswered.remove(connection);
             }
-            Notice::Occupancy(_) | Notice::Due(_) | Notice::Reached(_) => {}
+            Notice::Occupancy(_) | Notice::Due(_) | Notice::Page(_) | Notice::Reached(_) => {}
         }
         queue.waiting.push(notice);
         queue.waiting.len() == 1
@@ -113,7 +118,54 @@ impl Notices {
         // Before the queue is emptied: a signal that is read after it would be that of the next notice.
         let mut signals = [0; 64];
         while matches!((&self.ear).read(&mut signals), Ok(1..)) {}
-        std::mem::take(&mut lock(&self.queue).waiting)
+        let queue = &mut *lock(&self.queue);
+        let mut told = std::mem::take(&mut queue.waiting);
+        // A page is under way until its end is told, and not only until it is noticed here: so whoever gives the next one
+        // too early finds out every time.
+        told.retain(|notice| match notice {
+            Notice::Page(connection) => match queue.resuming.get_mut(connection) {
+                Some(is_under_way) => {
+                    *is_under_way = false;
+                    true
+                }
+                None => false, // it has left
+            },
+            _ => true,
+        });
+        told
+    }
+
+    /// A connection begins that resumes.
+    pub fn resume(&self, connection: ConnectionId) {
+        lock(&self.queue).resuming.insert(connection, false);
+    }
+
+    /// Whether a connection resumes: it has not been given its last page.
+    #[must_use]
+    pub fn is_resuming(&self, connection: ConnectionId) -> bool {
+        lock(&self.queue).resuming.contains_key(&connection)
+    }
+
+    /// Refuse a page that an attached connection does not take now.
+    ///
+    /// # Errors
+    /// [`Error::IsLive`], [`Error::PageUnderWay`].
+    pub fn check_page(&self, connection: ConnectionId) -> Result<(), Error> {
+        match lock(&self.queue).resuming.get(&connection) {
+            None => Err(Error::IsLive(connection)),
+            Some(true) => Err(Error::PageUnderWay(connection)),
+            Some(false) => Ok(()),
+        }
+    }
+
+    /// A connection is given a page; false when it has left.
+    pub fn give_page(&self, connection: ConnectionId, is_last: bool) -> bool {
+        let mut queue = lock(&self.queue);
+        if is_last {
+            return queue.resuming.remove(&connection).is_some();
+        }
+        let found = queue.resuming.get_mut(&connection);
+        found.map(|is_under_way| *is_under_way = true).is_some()
     }
 
     /// A connection's message is being answered; false when none is open.
@@ -121,8 +173,47 @@ impl Notices {
         lock(&self.queue).unanswered.remove(&connection)
     }
 
-    /// A connection is closing, so its message needs no answer any more.
+    /// A connection is closing, so its message needs no answer any more, and it no page.
     pub fn forget(&self, connection: ConnectionId) {
-        lock(&self.queue).unanswered.remove(&connection);
+        let mut queue = lock(&self.queue);
+        queue.unanswered.remove(&connection);
+        queue.resuming.remove(&connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_under_way_until_its_notice_is_told() {
+        let id = ConnectionId::new(7).unwrap();
+        let notices = Notices::new().unwrap();
+        assert_eq!(notices.check_page(id), Err(Error::IsLive(id)));
+        notices.resume(id);
+        assert_eq!(notices.check_page(id), Ok(()));
+        assert!(notices.give_page(id, false));
+        notices.push(Notice::Page(id));
+        assert_eq!(notices.check_page(id), Err(Error::PageUnderWay(id)));
+        assert_eq!(notices.drain(), [Notice::Page(id)]);
+        assert_eq!(notices.check_page(id), Ok(()));
+        assert!(notices.is_resuming(id));
+        assert!(notices.give_page(id, true));
+        assert!(!notices.is_resuming(id));
+        assert_eq!(notices.check_page(id), Err(Error::IsLive(id)));
+    }
+
+    #[test]
+    fn of_one_that_has_left_no_page_is_told_and_nothing_kept() {
+        let id = ConnectionId::new(7).unwrap();
+        let notices = Notices::new().unwrap();
+        notices.resume(id);
+        assert!(notices.give_page(id, false));
+        notices.push(Notice::Page(id));
+        notices.push(Notice::Reached(1));
+        notices.forget(id);
+        assert!(!notices.give_page(id, false) && !notices.give_page(id, true));
+        assert_eq!(notices.drain(), [Notice::Reached(1)]);
+        assert!(!notices.is_resuming(id));
     }
 }

@@ -30,7 +30,7 @@ use crate::identity::Identity;
 use crate::lock::lock;
 use crate::notice::{Notice, Said};
 use crate::permits::Limits;
-use crate::reactor::{MAX_REACTORS, Settings, Until};
+use crate::reactor::{MAX_REACTORS, PageEntry, Settings, Until};
 use crate::sockets::{Newcomer, Reactors};
 
 /// A Python integer; one that no machine word holds becomes the nearest that does, which is no id, no ticket and over
@@ -337,12 +337,14 @@ impl Core {
         early: &[u8],
         first: Option<String>,
         positions: Vec<(Number, PyBackedStr)>,
+        resuming: bool,
     ) -> PyResult<()> {
         let newcomer = Newcomer {
             stream: stream(fd),
             early: early.into(),
             first,
             positions: by_branch(&positions),
+            is_resuming: resuming,
         };
         let memberships = raw(memberships);
         let identity = who(identity);
@@ -360,7 +362,7 @@ impl Core {
         Ok(py.detach(|| self.inner.refuse(stream, code, reason))?)
     }
 
-    /// Like `Fanout.send`; None when no reactor owns the connection. So the next two.
+    /// Like `Fanout.send`; None when no reactor owns the connection. So the next ones.
     fn send(&self, py: Python<'_>, connection: Number, text: &str) -> Option<bool> {
         py.detach(|| self.inner.send(connection.0, text))
     }
@@ -371,6 +373,23 @@ impl Core {
 
     fn answer_binary(&self, py: Python<'_>, connection: Number, payload: &[u8]) -> Option<bool> {
         py.detach(|| self.inner.answer_frame(connection.0, binary_frame(payload)))
+    }
+
+    /// The open message is a heartbeat: the reactor answers it.
+    fn answer_ping(&self, py: Python<'_>, connection: Number) -> Option<bool> {
+        py.detach(|| self.inner.answer_ping(connection.0))
+    }
+
+    fn page(
+        &self,
+        py: Python<'_>,
+        connection: Number,
+        entries: Vec<(PyBackedBytes, Option<PyBackedStr>)>,
+        last: bool,
+    ) -> PyResult<Option<bool>> {
+        let entry = |(payload, position)| PageEntry { payload, position };
+        let entries: Vec<_> = entries.into_iter().map(entry).collect();
+        Ok(py.detach(|| self.inner.page(connection.0, &entries, last))?)
     }
 
     fn close(
@@ -550,6 +569,7 @@ fn told(py: Python<'_>, notice: Notice) -> PyResult<Bound<'_, PyTuple>> {
             let ids: Vec<i64> = connections.iter().map(|id| id.get()).collect();
             ("due", ids).into_pyobject(py)
         }
+        Notice::Page(connection) => ("page", connection.get()).into_pyobject(py),
         Notice::Reached(number) => ("reached", number).into_pyobject(py),
         Notice::Closed(connection, code, who) => {
             ("closed", connection.get(), code, who_answer(py, &who)?).into_pyobject(py)

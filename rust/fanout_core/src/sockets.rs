@@ -22,7 +22,8 @@ use crate::lock::lock;
 use crate::notice::Notice;
 use crate::permits::Limits;
 use crate::reactor::{
-    Address, Adoption, Closing, Command, Done, Schedule, Settings, SocketStats, Until,
+    Address, Adoption, Closing, Command, Done, Page, PageEntry, Schedule, Settings, SocketStats,
+    Until,
 };
 
 /// A socket on its way to a reactor. It must be non-blocking.
@@ -36,6 +37,8 @@ pub struct Newcomer {
     pub first: Option<String>,
     /// Positions of its rooms, by branch.
     pub positions: Vec<(i64, Arc<str>)>,
+    /// Whether its history comes first, see [`Core::page`].
+    pub is_resuming: bool,
 }
 
 /// A core with its reactors' threads. They end with [`Reactors::stop`], or when this is dropped.
@@ -121,7 +124,11 @@ impl Core {
             early: newcomer.early,
             first: newcomer.first.map(|text| text_frame(text.as_bytes())),
             schedule: Schedule::of(&identity),
+            is_resuming: newcomer.is_resuming,
         });
+        if newcomer.is_resuming {
+            sockets.notices.resume(connection);
+        }
         // Before the index knows it: whatever names this connection stands behind its beginning then.
         let mailbox = &sockets.reactors[owner.index() - 1].mailbox;
         let must_wake = mailbox.enqueue([Command::Adopt(address, adoption)]);
@@ -178,6 +185,50 @@ impl Core {
                 .answered(address.connection)
                 .then(|| Command::Answer(address, Some(frame)))
         })
+    }
+
+    /// Answer the open message of a reactor's connection as the heartbeat that it is, in whatever spelling.
+    pub fn answer_ping(&self, connection: i64) -> Option<bool> {
+        self.tell_one(connection, |address| {
+            let sockets = self.sockets.as_ref()?;
+            sockets
+                .notices
+                .answered(address.connection)
+                .then_some(Command::AnswerPing(address))
+        })
+    }
+
+    /// Give a reactor's connection that resumes the next of its history; false when it has left, None when it is not a
+    /// reactor's.
+    ///
+    /// Whoever gives the pages bounds how long that takes, by closing what takes too long; the reactor has no deadline
+    /// for it.
+    ///
+    /// # Errors
+    /// [`Error::IsLive`], [`Error::PageUnderWay`], and those of an entry: [`Error::NotUtf8`], [`Error::BadPosition`],
+    /// [`Error::NotAnObject`]. Nothing was given.
+    pub fn page<S: AsRef<str>, P: AsRef<[u8]>>(
+        &self,
+        connection: i64,
+        entries: &[PageEntry<S, P>],
+        is_last: bool,
+    ) -> Result<Option<bool>, Error> {
+        let identities = lock(&self.identities);
+        let Ok((id, found)) = attached(&identities, connection) else {
+            return Ok(Some(false));
+        };
+        let owner = found.owner;
+        let Some(sockets) = self.sockets.as_ref().filter(|_| owner != EVENT_LOOP) else {
+            return Ok(None);
+        };
+        // Under the lock: one that leaves is taken out of the identities first, so it is not found to be live here.
+        sockets.notices.check_page(id)?;
+        drop(identities);
+        let page = Box::new(Page::new(entries, is_last)?);
+        Ok(self.tell_one(connection, |address| {
+            let is_there = sockets.notices.give_page(id, is_last);
+            is_there.then_some(Command::Page(address, page))
+        }))
     }
 
     /// Close a reactor's connection behind what waits for it; no event joins it any more. False when it has left.

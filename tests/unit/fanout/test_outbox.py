@@ -195,6 +195,49 @@ def test_the_budget_is_the_sum_of_all_outboxes() -> None:
     assert budget.used == 0
 
 
+def test_what_waits_elsewhere_counts_against_the_same_limit() -> None:
+    box = outbox(4)
+    for n in range(3):
+        assert box.push(best_effort(n), beside=SIZE) == 0
+    assert box.push(best_effort(3), beside=SIZE) == 2
+    assert box.make_room(beside=SIZE) == 0
+    assert box.make_room(beside=4 * SIZE) is None
+    assert outbox(1).make_room(beside=SIZE) == 0
+    assert outbox(1).make_room(beside=SIZE + 1) is None
+
+
+@pytest.mark.parametrize("waiting", [0, 1, 3])
+def test_what_another_outbox_holds_follows_with_its_gaps_and_charges(waiting: int) -> None:
+    budget = OutboxBudget(0)
+    box, held = outbox(8, budget), outbox(4, budget)
+    for n in range(waiting):
+        box.push(control(n))
+    for n in range(6):
+        held.push(best_effort(n))
+    used = box.used + held.used
+    box.take_over(held)
+    assert held.used == 0
+    assert held.take() is None
+    assert box.used == budget.used == used
+    # What was held may still be dropped: the gap that came with it grows.
+    dropped = box.push(critical(7, cost=9 * SIZE - used))
+    assert dropped
+    assert drain(box) == [
+        *(f"k{n}" for n in range(waiting)),
+        gap(3 + dropped),
+        *(f"e{n}" for n in range(3 + dropped, 6)),
+        "c7",
+    ]
+    assert box.used == budget.used == 0
+
+
+def test_taking_over_nothing_changes_nothing() -> None:
+    box = outbox(2)
+    box.push(control(1))
+    box.take_over(outbox(2))
+    assert drain(box) == ["k1"]
+
+
 def test_an_unlimited_budget_is_never_exceeded() -> None:
     budget = OutboxBudget(0)
     outbox(9, budget).push(best_effort(1))

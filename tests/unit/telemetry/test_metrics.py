@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.endpoints.catchup import STATUSES
 from gateway.fanout.base import BroadcastObserver, CoreStats, SocketStats
 from gateway.hub.base import HubObserver
 from gateway.hub.manager import REFUSALS
@@ -12,6 +13,7 @@ from gateway.hub.profiles import PROFILES
 from gateway.ingest.base import IngestObserver
 from gateway.ingest.live_base import LiveObserver, RepairCause
 from gateway.ingest.relay_base import RelayObserver
+from gateway.ingest.resume_base import ResumeObserver, ResumeOutcome
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.protocol.events import DropReason
 from gateway.protocol.messages import ErrorCode
@@ -42,8 +44,10 @@ def test_it_keeps_the_ports_of_whoever_tells_it() -> None:
     ingest: IngestObserver = metrics.ingest
     live: LiveObserver = metrics.live
     relay: RelayObserver = metrics.critical
+    resumes: ResumeObserver = metrics.resumes
     assert live is metrics.live
     assert relay is metrics.critical
+    assert resumes is metrics.resumes
     assert broadcasts is hub
     assert ingest is metrics.ingest
 
@@ -56,6 +60,8 @@ KNOWN = {
     "connections": {"endpoint": ("waiter", "kitchen", "admin", "diner")},
     "client_messages_total": {"kind": ("ping", "control", "rate_limited", "other")},
     "breaker_state": {"duty": ("commands", "pubsub", "live", "relay")},
+    "resumes_total": {"outcome": tuple(ResumeOutcome)},
+    "catchups_total": {"status": ("200", *(str(int(status)) for status in STATUSES.values()))},
     "room_repairs_total": {"cause": tuple(RepairCause)},
     "relay_events_total": {"outcome": ("added", "repeat")},
     "relay_dead_letters_total": {"reason": (*DropReason, "failed")},

@@ -85,10 +85,29 @@ fn header_len(payload_len: usize) -> usize {
 }
 
 fn build(opcode: u8, len: usize, fill: impl FnOnce(&mut [u8])) -> Arc<[u8]> {
+    build_buffer(frame_len(len), |frame| write(frame, opcode, len, fill))
+}
+
+/// A buffer of `len` bytes that several may share, which `fill` writes in place: it is given exactly `len` bytes, all zero.
+#[must_use]
+#[expect(clippy::missing_panics_doc, reason = "a new buffer is nobody else's")]
+pub fn build_buffer(len: usize, fill: impl FnOnce(&mut [u8])) -> Arc<[u8]> {
     // A length known beforehand makes this one allocation, zeroed: a `Vec` turned into an `Arc` would be copied whole.
-    let mut frame: Arc<[u8]> = iter::repeat_n(0, frame_len(len)).collect();
-    let bytes = Arc::get_mut(&mut frame).expect("nobody else has seen it");
-    let (header, payload) = bytes.split_at_mut(header_len(len));
+    let mut buffer: Arc<[u8]> = iter::repeat_n(0, len).collect();
+    fill(Arc::get_mut(&mut buffer).expect("nobody else has seen it"));
+    buffer
+}
+
+/// A text message of `len` bytes, into a buffer of exactly [`frame_len`]`(len)`.
+///
+/// # Panics
+/// When the buffer has no room for the header.
+pub fn write_text_frame(frame: &mut [u8], len: usize, fill: impl FnOnce(&mut [u8])) {
+    write(frame, TEXT, len, fill);
+}
+
+fn write(frame: &mut [u8], opcode: u8, len: usize, fill: impl FnOnce(&mut [u8])) {
+    let (header, payload) = frame.split_at_mut(header_len(len));
     header[0] = FINAL | opcode;
     let len = (len as u64).to_be_bytes();
     match header.len() {
@@ -103,7 +122,6 @@ fn build(opcode: u8, len: usize, fill: impl FnOnce(&mut [u8])) -> Arc<[u8]> {
         }
     }
     fill(payload);
-    frame
 }
 
 #[cfg(test)]

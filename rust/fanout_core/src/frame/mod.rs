@@ -50,8 +50,8 @@ mod violation;
 pub use close::{MAX_REASON_BYTES, may_be_received};
 pub use decoder::Decoder;
 pub use encoder::{
-    EMPTY_CLOSE_FRAME, binary_frame, close_frame, frame_len, pong_frame, text_frame,
-    text_frame_with,
+    EMPTY_CLOSE_FRAME, binary_frame, build_buffer, close_frame, frame_len, pong_frame, text_frame,
+    text_frame_with, write_text_frame,
 };
 pub use event::{Event, Kind};
 pub use header::{MAX_CONTROL_BYTES, MAX_HEADER_BYTES};

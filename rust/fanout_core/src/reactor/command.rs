@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use mio::{Poll, Token, Waker};
 
+use super::page::Page;
 use super::schedule::Schedule;
 use crate::id::ConnectionId;
 use crate::identity::Identity;
@@ -35,6 +36,8 @@ pub(crate) struct Adoption {
     /// The first message that it gets, as a frame.
     pub first: Option<Arc<[u8]>>,
     pub schedule: Schedule,
+    /// Whether history comes before all else, in pages.
+    pub is_resuming: bool,
 }
 
 /// What the core tells a reactor. The order of the queue is the order in which it happens.
@@ -50,6 +53,10 @@ pub(crate) enum Command {
     Send(Address, Arc<[u8]>),
     /// The answer to the connection's message; it is read again.
     Answer(Address, Option<Arc<[u8]>>),
+    /// The connection's message was a heartbeat in a spelling that only Python knows; it is answered and read again.
+    AnswerPing(Address),
+    /// The next of the connection's history.
+    Page(Address, Box<Page>),
     /// Close, behind what waits; the connection has left the core.
     Close(Address, Box<Closing>),
     /// The connection has another identity, and goes by its times from now on.

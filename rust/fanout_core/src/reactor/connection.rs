@@ -41,6 +41,21 @@ pub(super) struct Rare {
     pub identity: Option<Identity>,
     /// When it is cut off, if it is closing.
     pub deadline: Micros,
+    /// What is for it since it came, while history has to come first.
+    pub held: Option<Box<Outbox>>,
+}
+
+/// How far its history has been handed over, see `Fanout.page` in `base.py`. The caller decides how long that may take;
+/// here it has no end of its own but the outbox's limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Resume {
+    /// None is to come: what is for it goes into its outbox.
+    #[default]
+    Live,
+    /// A page is to come: all but pages and pongs is held.
+    Wanting,
+    /// The same, and it has yet to take a page that was not the last. Its next is asked for when its outbox is empty.
+    Taking,
 }
 
 /// Some things that are or are not.
@@ -72,6 +87,7 @@ pub(super) struct Connection {
     /// None when it is an orphan.
     pub stream: Option<TcpStream>,
     pub phase: Phase,
+    pub resume: Resume,
     pub flags: Flags,
     /// The code that is to be sent, then the one it ended with.
     pub code: u16,
@@ -107,6 +123,7 @@ impl Connection {
             address,
             stream: Some(stream),
             phase: Phase::Open,
+            resume: Resume::Live,
             flags: Flags::default(),
             code: ABNORMAL,
             bucket: Bucket::new(rate),
@@ -136,16 +153,82 @@ impl Connection {
         self.rare.get_or_insert_default()
     }
 
-    /// Bytes that wait for it.
+    pub fn is_resuming(&self) -> bool {
+        self.resume != Resume::Live
+    }
+
+    /// Bytes that wait for it, held ones too.
     pub fn waiting(&self) -> usize {
+        let held = self.rare.as_ref().and_then(|rare| rare.held.as_ref());
+        self.unwritten() + held.map_or(0, |held| held.used())
+    }
+
+    /// Bytes that wait for the kernel alone.
+    pub fn unwritten(&self) -> usize {
         self.outbox.as_ref().map_or(0, |outbox| outbox.used())
     }
 
-    /// Put a frame into the outbox; nothing is written.
+    /// Put a frame behind all that is for it; nothing is written. While it resumes, that is behind what is held.
+    ///
+    /// What is held and what is being handed over are one to the limit, since both are kept for this client. Only in
+    /// what is held there are events that may be dropped, so they make room for either.
     pub fn queue(&mut self, frame: Frames, sort: Sort, limit: usize, budget: &Budget) -> Pushed {
+        if self.is_resuming() {
+            let left = limit.saturating_sub(self.unwritten());
+            let held = self.rare().held.get_or_insert_default();
+            return held.push(frame, sort, left, budget);
+        }
         self.outbox
             .get_or_insert_default()
             .push(frame, sort, limit, budget)
+    }
+
+    /// Put a frame into the outbox, which is never dropped, before what is held: a page, or a pong.
+    pub fn queue_past_held(&mut self, frame: Frames, limit: usize, budget: &Budget) -> Pushed {
+        if !self.is_resuming() {
+            return self.queue(frame, Sort::Kept, limit, budget);
+        }
+        let outbox = self.outbox.get_or_insert_default();
+        outbox.append(frame, Sort::Kept, budget);
+        let Some(left) = limit.checked_sub(outbox.used()) else {
+            return Pushed::Overflow { dropped: 0 };
+        };
+        let held = self.rare.as_mut().and_then(|rare| rare.held.as_mut());
+        held.map_or(Pushed::Taken { dropped: 0 }, |held| {
+            held.make_room(left, budget)
+        })
+    }
+
+    /// Put a frame into the empty outbox of which so many bytes are written already, whatever its limit: a frame that has
+    /// begun has to be finished.
+    pub fn queue_begun(&mut self, frame: Frames, written: usize, budget: &Budget) {
+        self.outbox
+            .get_or_insert_default()
+            .append_begun(frame, written, budget);
+    }
+
+    /// It has had its last page: what is held follows it, and then everything goes its usual way.
+    pub fn go_live(&mut self) {
+        self.resume = Resume::Live;
+        let Some(rare) = &mut self.rare else {
+            return;
+        };
+        if let Some(held) = rare.held.take() {
+            match &mut self.outbox {
+                Some(outbox) => outbox.take_over(*held),
+                None => self.outbox = Some(held),
+            }
+        }
+        if rare.kept.is_empty() {
+            self.rare = None; // nothing else is in there while it is open
+        }
+    }
+
+    /// Throw away what is held, and hold nothing any more; how many best-effort events that were.
+    pub fn drop_held(&mut self, budget: &Budget) -> u64 {
+        self.resume = Resume::Live;
+        let held = self.rare.as_mut().and_then(|rare| rare.held.take());
+        held.map_or(0, |mut held| held.discard(budget))
     }
 
     /// Put the close behind what waits; it always has room.
@@ -157,10 +240,11 @@ impl Connection {
 
     /// Throw away what waits, but for a frame that has begun; how many best-effort events that were.
     pub fn discard(&mut self, budget: &Budget) -> u64 {
+        let held = self.drop_held(budget);
         let Some(outbox) = &mut self.outbox else {
-            return 0;
+            return held;
         };
-        let lost = outbox.discard(budget);
+        let lost = held + outbox.discard(budget);
         if outbox.is_empty() {
             self.outbox = None;
         }

@@ -9,9 +9,11 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::command::Address;
-use super::connection::{Connection, Phase, Socket};
+use super::connection::{Connection, Phase, Resume, Socket};
 use super::frames::Frames;
+use super::heartbeat::pong;
 use super::outbox::{Pushed, Sort};
+use super::page::Page;
 use super::schedule::{NEVER, next_check};
 use super::settings::Settings;
 use super::stats::{ReactorStats, count, discount};
@@ -19,7 +21,7 @@ use super::wheel::{Entry, Wheel};
 use crate::clock::{Micros, SECOND, micros};
 use crate::close_code::{AUTH_FAILED, GOING_AWAY, SERVER_OVERLOADED, reason};
 use crate::core::{Core, Sockets};
-use crate::frame::close_frame;
+use crate::frame::{close_frame, text_frame};
 use crate::id::{ConnectionId, OwnerId, Room};
 use crate::identity::Identity;
 use crate::lock::lock;
@@ -91,12 +93,24 @@ impl Context {
         }
     }
 
-    /// Put a frame behind what waits for an open connection; nothing is written. One that is too slow is closed.
+    /// Put a frame behind all that is for an open connection; nothing is written. One that is too slow is closed.
     pub fn queue(&mut self, connection: &mut Connection, frame: Frames, sort: Sort) {
         let limit = self.settings.outbox_limit();
         let budget = &sockets(&self.core).budget;
         let pushed = connection.queue(frame, sort, limit, budget);
-        self.is_over_budget |= budget.is_exceeded();
+        self.queued(connection, pushed);
+    }
+
+    /// The same before what is held: a page, or a pong. It is never dropped.
+    pub fn queue_past_held(&mut self, connection: &mut Connection, frame: Frames) {
+        let limit = self.settings.outbox_limit();
+        let budget = &sockets(&self.core).budget;
+        let pushed = connection.queue_past_held(frame, limit, budget);
+        self.queued(connection, pushed);
+    }
+
+    fn queued(&mut self, connection: &mut Connection, pushed: Pushed) {
+        self.is_over_budget |= sockets(&self.core).budget.is_exceeded();
         match pushed {
             Pushed::Taken { dropped: 0 } => {}
             Pushed::Taken { dropped } => count(&self.stats().dropped, dropped),
@@ -105,6 +119,33 @@ impl Context {
                 self.give_up(connection);
             }
         }
+    }
+
+    /// Answer a heartbeat.
+    ///
+    /// It is not held while the connection resumes, lest the client take a long resume for a dead server.
+    pub fn answer_ping(&mut self, connection: &mut Connection) {
+        let text = pong(&self.positions(connection));
+        self.queue_past_held(connection, Frames::whole(text_frame(text.as_bytes())));
+    }
+
+    /// Hand the next of its history to a connection that resumes.
+    pub fn page(&mut self, connection: &mut Connection, page: &Page) {
+        for frame in page.frames() {
+            if !connection.is_open() {
+                return; // the last one was too much
+            }
+            self.queue_past_held(connection, frame);
+        }
+        if !connection.is_open() {
+            return;
+        }
+        if page.is_last {
+            connection.go_live();
+        } else {
+            connection.resume = Resume::Taking;
+        }
+        self.flush_later(connection);
     }
 
     /// Write what waits for a connection as far as the kernel takes it, and take the step that follows.
@@ -116,9 +157,15 @@ impl Context {
                 return;
             }
         }
-        if connection.flags.held_back && connection.waiting() <= self.settings.outbox_limit() / 4 {
+        if connection.flags.held_back && connection.unwritten() <= self.settings.outbox_limit() / 4
+        {
             connection.flags.held_back = false;
             self.read_later(connection);
+        }
+        if connection.resume == Resume::Taking && connection.outbox.is_none() {
+            connection.resume = Resume::Wanting;
+            let id = connection.address.connection;
+            self.sockets().notices.push(Notice::Page(id));
         }
         if connection.phase == Phase::Closing && connection.outbox.is_none() {
             connection.phase = Phase::Lingering;
@@ -155,6 +202,8 @@ impl Context {
     ) {
         debug_assert!(connection.is_open(), "it is closed once");
         connection.phase = Phase::Closing;
+        // It follows a last page that will never come.
+        connection.drop_held(&sockets(&self.core).budget);
         connection.code = code;
         connection.flags.asked = false;
         connection.flags.held_back = false;
@@ -175,6 +224,7 @@ impl Context {
             let _ = self.registry.deregister(&mut SourceFd(&stream.as_raw_fd()));
             discount(&self.stats().sockets);
         }
+        connection.drop_held(&sockets(&self.core).budget);
         if let Some(mut outbox) = connection.outbox.take() {
             outbox.clear(&sockets(&self.core).budget);
         }
@@ -282,8 +332,11 @@ impl Context {
     }
 
     /// Up to where the rooms of a connection have been passed by this reactor. What was passed to the connection
-    /// itself stands in front of all that is queued for it now.
+    /// itself stands in front of all that is queued for it now. None while it resumes: that is held.
     pub fn positions(&self, connection: &Connection) -> Vec<(Room, Arc<str>)> {
+        if connection.is_resuming() {
+            return Vec::new();
+        }
         let index = lock(&self.core.owned[self.owner.index()].index);
         index.positions_of(connection.address.connection)
     }

@@ -9,6 +9,7 @@
 //! | `reading` | what a client says, and what is done about it |
 //! | `passing` | an event, or a run of events, on its way to a room's members |
 //! | `outbox` | what waits for a slow client |
+//! | `page` | a piece of history for a client that resumes |
 //! | `frames` | frames that several connections share |
 //! | `bucket` | how often a client may speak |
 //! | `heartbeat` | which texts are heartbeats |
@@ -23,6 +24,7 @@ mod context;
 mod frames;
 mod heartbeat;
 mod outbox;
+mod page;
 mod passing;
 mod reading;
 mod schedule;
@@ -41,6 +43,8 @@ use mio::Poll;
 
 pub use command::Until;
 pub(crate) use command::{Address, Adoption, Closing, Command, Done, Mailbox};
+pub(crate) use page::Page;
+pub use page::PageEntry;
 pub(crate) use schedule::Schedule;
 pub use settings::{MAX_REACTORS, Settings};
 pub(crate) use stats::ReactorStats;

@@ -67,6 +67,11 @@ impl Outbox {
     /// Put a frame behind all others. It is itself the last that is dropped.
     pub fn push(&mut self, frame: Frames, sort: Sort, limit: usize, budget: &Budget) -> Pushed {
         self.append(frame, sort, budget);
+        self.make_room(limit, budget)
+    }
+
+    /// Drop what has to be, so that no more than the limit is charged.
+    pub fn make_room(&mut self, limit: usize, budget: &Budget) -> Pushed {
         let mut dropped = 0;
         while self.used > limit {
             if !self.drop_oldest(budget) {
@@ -81,6 +86,20 @@ impl Outbox {
     pub fn append(&mut self, frame: Frames, sort: Sort, budget: &Budget) {
         self.charge(signed(cost(&frame)), budget);
         self.entries.push_back(Entry::Frame(frame, sort));
+    }
+
+    /// Put a frame behind all others of which so many bytes are written already: it is out of reach from now on.
+    pub fn append_begun(&mut self, frame: Frames, written: usize, budget: &Budget) {
+        debug_assert!(self.entries.is_empty(), "only the first is being written");
+        self.append(frame, Sort::Kept, budget);
+        self.advance(written, budget);
+    }
+
+    /// Put all that waits in another, of which nothing is written, behind what waits here; its charges come with it.
+    pub fn take_over(&mut self, mut other: Self) {
+        debug_assert_eq!(other.written, 0, "it is not being written");
+        self.entries.append(&mut other.entries);
+        self.used += other.used;
     }
 
     /// Throw away what waits, but for a frame that has begun to be written; how many best-effort events that were.

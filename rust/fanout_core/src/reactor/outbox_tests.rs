@@ -107,6 +107,51 @@ fn a_frame_that_has_begun_is_never_dropped() {
 }
 
 #[test]
+fn a_frame_that_is_put_in_begun_has_room_and_stays() {
+    let budget = Budget::new(0);
+    let mut outbox = Outbox::default();
+    let long = "x".repeat(100);
+    outbox.append_begun(frame(&long), 3, &budget);
+    assert_eq!(outbox.used(), ENTRY_OVERHEAD + 100);
+    assert_eq!(
+        outbox.make_room(10, &budget),
+        Pushed::Overflow { dropped: 0 }
+    );
+    assert_eq!(outbox.discard(&budget), 0);
+    assert_eq!(written(&mut outbox, 9, &budget), &long.as_bytes()[1..]);
+    assert_eq!((outbox.used(), budget.used()), (0, 0));
+}
+
+#[test]
+fn what_another_outbox_holds_follows_with_its_gaps_and_charges() {
+    let budget = Budget::new(0);
+    let (mut outbox, mut held) = (Outbox::default(), Outbox::default());
+    for text in ["one", "two"] {
+        outbox.push(frame(text), Sort::Kept, LIMIT, &budget);
+    }
+    outbox.advance(1, &budget);
+    let long = |n: usize| format!("{n}{}", "x".repeat(59));
+    let limit = 4 * (ENTRY_OVERHEAD + 60);
+    for n in 0..6 {
+        held.push(frame(&long(n)), Sort::BestEffort, limit, &budget);
+    }
+    let used = outbox.used() + held.used();
+    outbox.take_over(held);
+    assert_eq!((outbox.used(), budget.used()), (used, signed(used)));
+    // What was held may still be dropped: the gap that came with it grows.
+    let limit = used + ENTRY_OVERHEAD;
+    let pushed = outbox.push(frame(&long(6)), Sort::BestEffort, limit, &budget);
+    assert_eq!(pushed, Pushed::Taken { dropped: 1 });
+    let mut rest = vec![0x81];
+    rest.extend(written(&mut outbox, 9, &budget));
+    let mut expected = vec!["one".to_owned(), "two".to_owned()];
+    expected.push("{\"type\":\"gap\",\"dropped\":4}".to_owned());
+    expected.extend((4..7).map(long));
+    assert_eq!(texts(&rest), expected);
+    assert_eq!((outbox.used(), budget.used()), (0, 0));
+}
+
+#[test]
 fn what_may_not_be_dropped_overflows() {
     let budget = Budget::new(0);
     let mut outbox = Outbox::default();

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::command::{Address, Command};
 use super::connection::Connection;
-use super::context::Context;
+use super::context::{Context, sockets, stats};
 use super::frames::{Frames, narrow};
 use super::outbox::Sort;
 use super::stats::count;
@@ -196,9 +196,13 @@ impl Passing {
 
     /// Pass the frames from the given one on to one open connection.
     fn deliver(&self, cx: &mut Context, connection: &mut Connection, from: usize) {
+        if connection.is_resuming() {
+            self.queue(cx, connection, from); // it is held: there is nothing to flush
+            return;
+        }
         if self.gathers || connection.outbox.is_some() {
             self.queue(cx, connection, from);
-            if connection.waiting() > GATHER_BYTES {
+            if connection.unwritten() > GATHER_BYTES {
                 cx.flush(connection);
             } else {
                 cx.flush_later(connection);
@@ -207,8 +211,7 @@ impl Passing {
         }
         let start = self.bounds[from] as usize;
         let (core, owner) = (&cx.core, cx.owner);
-        let stats = super::context::stats(core, owner);
-        match connection.write(&self.buffer[start..], stats) {
+        match connection.write(&self.buffer[start..], stats(core, owner)) {
             Err(_) => cx.lose(connection, ABNORMAL),
             Ok(sent) if start + sent == self.buffer.len() => {}
             Ok(sent) => self.queue_rest(cx, connection, start + sent),
@@ -230,14 +233,15 @@ impl Passing {
             .bounds
             .partition_point(|bound| *bound as usize <= offset)
             - 1;
-        cx.queue(connection, self.frame(begun), self.sort(begun));
-        // Before the others are queued: from its first byte on a frame may not be dropped for them.
-        if let Some(outbox) = &mut connection.outbox
-            && connection.phase == super::connection::Phase::Open
-        {
-            let written = offset - self.bounds[begun] as usize;
-            outbox.advance(written, &super::context::sockets(&cx.core).budget);
+        let written = offset - self.bounds[begun] as usize;
+        if written == 0 {
+            self.queue(cx, connection, begun);
+            return;
         }
+        // From its first byte on a frame may not be dropped, neither for itself nor for the others.
+        let budget = &sockets(&cx.core).budget;
+        connection.queue_begun(self.frame(begun), written, budget);
+        cx.is_over_budget |= budget.is_exceeded();
         self.queue(cx, connection, begun + 1);
     }
 

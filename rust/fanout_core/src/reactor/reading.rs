@@ -7,11 +7,10 @@ use std::sync::Arc;
 use super::connection::{Connection, Phase};
 use super::context::{Context, sockets};
 use super::frames::Frames;
-use super::heartbeat::{is_ping, pong};
-use super::outbox::Sort;
+use super::heartbeat::is_ping;
 use super::stats::count;
 use crate::close_code::{ABNORMAL, NO_STATUS, RATE_LIMITED, UNSUPPORTED_DATA};
-use crate::frame::{EMPTY_CLOSE_FRAME, Event, Kind, Unread, close_frame, pong_frame, text_frame};
+use crate::frame::{EMPTY_CLOSE_FRAME, Event, Kind, Unread, close_frame, pong_frame};
 use crate::notice::{Notice, Said};
 
 /// Bytes read in one go, hence before the others have their turn; and the most that is kept of a connection whose message
@@ -25,7 +24,7 @@ pub(super) fn read(cx: &mut Context, connection: &mut Connection, scratch: &mut 
         if connection.flags.asked {
             return; // the answer has it read again
         }
-        if connection.flags.blocked && connection.waiting() > cx.settings.outbox_limit() / 2 {
+        if connection.flags.blocked && connection.unwritten() > cx.settings.outbox_limit() / 2 {
             // It does not read what it is sent; so what it sends is left to fill its own side.
             connection.flags.held_back = true;
             return;
@@ -116,12 +115,7 @@ fn obey(cx: &mut Context, connection: &mut Connection, event: Event<'_>) {
     match event {
         Event::Text(text) if !takes_all && is_ping(&text) => {
             count(&cx.stats().pings, 1);
-            let text = pong(&cx.positions(connection));
-            cx.queue(
-                connection,
-                Frames::whole(text_frame(text.as_bytes())),
-                Sort::Kept,
-            );
+            cx.answer_ping(connection);
         }
         Event::Text(text) => ask(cx, connection, Said::Text(boxed(text))),
         Event::Binary(bytes) if takes_all => {
@@ -134,7 +128,7 @@ fn obey(cx: &mut Context, connection: &mut Connection, event: Event<'_>) {
         Event::Fragment(Kind::Text) | Event::Pong(_) => {}
         Event::Ping(payload) => {
             count(&cx.stats().pings, 1);
-            cx.queue(connection, Frames::whole(pong_frame(&payload)), Sort::Kept);
+            cx.queue_past_held(connection, Frames::whole(pong_frame(&payload)));
         }
         Event::Close { code, .. } => {
             let identity = cx.core.depart(connection.address.connection, cx.owner);

@@ -201,6 +201,7 @@ impl Rig {
             early: early.into(),
             first: first.map(str::to_owned),
             positions: Vec::new(),
+            is_resuming: false,
         };
         self.core()
             .adopt(self.last, &[membership], identity, newcomer)
@@ -573,6 +574,38 @@ fn an_overflow_drops_the_oldest_and_says_so() {
     assert_eq!(got[1..], texts(&later));
     let stats = rig.core().socket_stats().unwrap();
     assert_eq!((stats.dropped, stats.slow_closes), (9 - kept as u64, 0));
+}
+
+#[test]
+fn a_frame_that_the_kernel_has_begun_is_finished_though_it_is_larger_than_the_outbox() {
+    let settings = Settings {
+        outbox_bytes: 4_000,
+        ..Settings::default()
+    };
+    let mut rig = Rig::new(settings);
+    let mut client = rig.connect(&[KITCHEN]);
+    let large = event(1, 1_000_000); // more than a socket pair takes
+    // It comes in pieces, so nothing whole may come for a while.
+    let read = |rig: &Rig, client: &mut Client| {
+        let mut got = Vec::new();
+        for _ in 0..100 {
+            rig.settle();
+            got.extend(client.got());
+        }
+        got.dedup();
+        got
+    };
+    rig.submit(&[KITCHEN], &[&large]);
+    rig.settle();
+    assert!(rig.core().socket_stats().unwrap().outbox_bytes > 1_000_000);
+    assert!(read(&rig, &mut client) == texts(&[&large]), "it came cut");
+    // What stands behind it has no room.
+    rig.submit(&[KITCHEN], &[&large]);
+    rig.settle();
+    rig.submit(&[KITCHEN], &[&event(2, 10)]);
+    let expected = [Got::Text(large), Got::Close(1013), Got::End];
+    assert!(read(&rig, &mut client) == expected, "it came cut");
+    assert_eq!(rig.core().socket_stats().unwrap().outbox_bytes, 0);
 }
 
 #[test]

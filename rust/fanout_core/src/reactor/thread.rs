@@ -11,7 +11,7 @@ use mio::event::Event;
 use mio::{Events, Poll};
 
 use super::command::{Address, Adoption, Closing, Command, Done, Until, WAKER};
-use super::connection::Connection;
+use super::connection::{Connection, Resume};
 use super::context::{Context, entry_of, sockets, tag};
 use super::frames::Frames;
 use super::outbox::Sort;
@@ -257,6 +257,17 @@ impl Reactor {
                     cx.read_later(connection);
                 }
             }),
+            Command::AnswerPing(address) => self.with(address, |cx, connection| {
+                if connection.is_open() {
+                    connection.flags.asked = false;
+                    cx.answer_ping(connection);
+                    cx.flush_later(connection);
+                    cx.read_later(connection);
+                }
+            }),
+            Command::Page(address, page) => {
+                self.with(address, |cx, connection| cx.page(connection, &page));
+            }
             Command::Close(address, closing) => self.close(address, *closing),
             Command::Reschedule(address, schedule) => self.with(address, |cx, connection| {
                 connection.set_schedule(schedule, cx.now);
@@ -278,13 +289,16 @@ impl Reactor {
         let rate = self.cx.settings.message_rate;
         let mut connection = Connection::new(address, adoption.stream, rate, self.cx.now);
         connection.set_schedule(adoption.schedule, self.cx.now);
+        if adoption.is_resuming {
+            connection.resume = Resume::Wanting;
+        }
         if !adoption.early.is_empty() {
             connection.rare().kept = adoption.early.into();
         }
         self.enter(connection);
         self.with(address, |cx, connection| {
             if let Some(first) = adoption.first {
-                cx.queue(connection, Frames::whole(first), Sort::Kept);
+                cx.queue_past_held(connection, Frames::whole(first));
                 cx.flush(connection);
             }
             cx.read_later(connection); // what came early, or what is there already

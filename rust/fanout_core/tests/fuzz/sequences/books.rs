@@ -6,7 +6,7 @@ use fanout_core::core::Occupancy;
 use fanout_core::id::Room;
 use fanout_core::notice::{Notice, Said};
 
-use super::ward::SILENCE;
+use super::ward::{Resume, SILENCE};
 use super::world::{AUDIENCES, WALL, World};
 use super::{Checked, ensure};
 
@@ -17,6 +17,7 @@ impl World {
                 Notice::Occupancy(told) => self.count_occupancy(&told)?,
                 Notice::Due(ids) => return Err(format!("nobody asked for checks of {ids:?}")),
                 Notice::Reached(number) => return Err(format!("nobody asked for {number}")),
+                Notice::Page(id) => self.hear_of_page(id.get())?,
                 Notice::Message(id, said) => {
                     let ward = self.ward(id.get())?;
                     ensure!(ward.told.is_none(), "{id} speaks after its end");
@@ -59,7 +60,7 @@ impl World {
         Ok(())
     }
 
-    fn ward(&mut self, id: i64) -> Result<&mut super::ward::Ward, String> {
+    pub fn ward(&mut self, id: i64) -> Result<&mut super::ward::Ward, String> {
         let at = usize::try_from(id - 1).unwrap_or(usize::MAX);
         let ward = self.wards.get_mut(at).filter(|ward| ward.peer.is_some());
         ward.ok_or_else(|| format!("a notice of {id}, who is no reactor's"))
@@ -120,6 +121,11 @@ impl World {
                 ward.id,
                 info.memberships
             );
+            ensure!(
+                ward.resume == Resume::Live || core.positions(ward.id).is_empty(),
+                "{} resumes, and has positions",
+                ward.id
+            );
             if ward.peer.is_some() {
                 let is_expired = ward
                     .identity
@@ -179,7 +185,7 @@ impl World {
             .finish(&ward.items)
             .map_err(|error| format!("client {id}: {error}"))?;
         ensure!(
-            ward.received.gaps == 0 || ward.owed > outbox_bytes,
+            ward.received.gaps == 0 || ward.owed > outbox_bytes || ward.held_too_much,
             "{id} lost events, and only {} bytes waited for it",
             ward.owed
         );
@@ -188,9 +194,12 @@ impl World {
         if ward.received.gaps > 0 {
             self.seen.insert("gap");
         }
+        ensure!(
+            ward.resume != Resume::Taking,
+            "{id} has taken its page, and nobody was told"
+        );
         ward.received.gaps = 0;
-        ward.owed = 0;
-        ward.kept = 0;
+        ward.drained(outbox_bytes);
         ward.why.slow = false;
         Ok(())
     }

@@ -94,6 +94,7 @@ impl World {
         ward.why.by_us = Some(code);
         ward.attached = false;
         ward.stays.clear();
+        ward.held.clear();
         if ward.lose(is_certain) {
             self.seen.insert(if is_certain {
                 "close loses"

@@ -10,7 +10,7 @@ use super::item::RoomKey;
 use super::peer::Peer;
 use super::received::Received;
 use super::script::Spec;
-use super::ward::{Memberships, Reasons, Ward};
+use super::ward::{Memberships, Reasons, Resume, Ward};
 use super::wire::masked;
 use super::world::{AUDIENCES, CODES, WALL, World};
 use super::{Checked, ensure};
@@ -40,13 +40,18 @@ impl World {
         let first =
             (early & 4 != 0).then(|| format!("{{\"type\":\"welcome\",\"of\":{}}}", ward.id));
         if let Some(first) = &first {
-            ward.owe(first.as_str().into(), None);
+            ward.owe_first(first.as_str().into());
+        }
+        let is_resuming = early & 8 != 0;
+        if is_resuming {
+            ward.resume = Resume::Wanting;
         }
         let newcomer = Newcomer {
             stream,
             early: bytes.into(),
             first,
             positions: Vec::new(),
+            is_resuming,
         };
         self.core()
             .adopt(ward.id, &ward.memberships, ward.identity.clone(), newcomer)
@@ -80,6 +85,9 @@ impl World {
             identity: self.identity(tenant, spec.identity),
             attached: true,
             items: Vec::new(),
+            held: Vec::new(),
+            held_too_much: false,
+            resume: Resume::Live,
             received: Received::default(),
             why: Reasons {
                 rate: self.plan.message_rate,
@@ -163,6 +171,7 @@ impl World {
             early: Box::default(),
             first: None,
             positions: Vec::new(),
+            is_resuming: false,
         };
         let connections = self.core().stats().connections;
         let answer = self.core().adopt(id, &[membership], identity, newcomer);

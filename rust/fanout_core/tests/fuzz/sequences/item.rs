@@ -1,5 +1,6 @@
 //! Something that a client may get, and whether it must.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub type RoomKey = (i64, i64);
@@ -19,10 +20,23 @@ pub struct Event {
     pub size: u64,
 }
 
+impl Event {
+    /// Whether it reaches somebody with these audiences, each since an event.
+    pub fn reaches(&self, stays: &BTreeMap<(RoomKey, usize), u64>) -> bool {
+        self.audiences.iter().any(|audience| {
+            stays
+                .get(&(self.room, *audience))
+                .is_some_and(|since| *since <= self.number)
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// On its way; the reactor may or may not have passed it.
     Pending,
+    /// It was passed, and held until the last page of the client's history, which may still be on its way.
+    Held,
     /// It was passed while the client was entitled.
     Must,
     /// The client lost its right while the event was on its way.

@@ -13,6 +13,7 @@
 //! | `coming` | who comes in, and who may not |
 //! | `changing` | other audiences, another identity, the end |
 //! | `publishing` | events in, the event loop's tickets out |
+//! | `resuming` | history for those who resume |
 //! | `speaking` | what clients do |
 //! | `books` | what must hold whenever the reactors are at rest |
 //! | `ending` | how a sequence ends, and what must be left: nothing |
@@ -26,6 +27,7 @@ mod item;
 mod peer;
 mod publishing;
 mod received;
+mod resuming;
 mod script;
 pub mod seeds;
 mod speaking;

@@ -25,8 +25,8 @@ impl Received {
         self.unchecked.extend(got);
     }
 
-    /// Compare what has come. Nothing may be pending.
-    pub fn compare(&mut self, items: &[Item]) -> Checked {
+    /// Compare what has come. Nothing may be pending. While the client resumes, no pong shows a position.
+    pub fn compare(&mut self, items: &[Item], is_resuming: bool) -> Checked {
         for got in std::mem::take(&mut self.unchecked) {
             ensure!(self.close.is_none(), "{got:?} after a close");
             match got {
@@ -34,6 +34,10 @@ impl Received {
                 Got::Close(code) => self.close = Some(code),
                 Got::Text(text) if text.starts_with(PONG) => {
                     self.pongs += 1;
+                    ensure!(
+                        !is_resuming || text.strip_prefix(PONG) == Some("}}"),
+                        "a position, and what it counts is held: {text}"
+                    );
                     self.check_positions(&text, items)?;
                 }
                 Got::Text(text) => match text.strip_prefix(GAP) {

@@ -61,6 +61,7 @@ pub enum Op {
     Refuse(u8),
     BadAdopt(u8),
     CloseAll,
+    Page(u8, u8),
 }
 
 pub struct Script<'a> {
@@ -81,7 +82,7 @@ impl<'a> Script<'a> {
         let tight = byte & 0x20 != 0;
         Plan {
             reactors: 1 + usize::from(byte & 1),
-            outbox_bytes: [1 << 20, 256 << 10, 128 << 10, 512 << 10][usize::from(byte >> 1 & 3)],
+            outbox_bytes: [1 << 20, 256 << 10, 128 << 10, 32 << 10][usize::from(byte >> 1 & 3)],
             node_outbox_bytes: if byte & 8 != 0 { 384 << 10 } else { 0 },
             message_rate: if byte & 16 != 0 { 5 } else { 0 },
             limits: if tight { (12, 200_000, 7) } else { (0, 0, 0) },
@@ -99,7 +100,7 @@ impl<'a> Script<'a> {
             return None;
         }
         self.ops += 1;
-        Some(match self.byte() % 30 {
+        Some(match self.byte() % 32 {
             0 | 1 => Op::Adopt(self.spec(), self.byte()),
             2 => Op::Attach(self.spec()),
             3 => Op::Move(self.byte(), self.spec()),
@@ -129,7 +130,8 @@ impl<'a> Script<'a> {
             26 => Op::Pass(self.byte()),
             27 => Op::Refuse(self.byte()),
             28 => Op::BadAdopt(self.byte()),
-            _ => Op::CloseAll,
+            29 => Op::CloseAll,
+            _ => Op::Page(self.byte(), self.byte()),
         })
     }
 

@@ -9,8 +9,13 @@ const ADOPT_TWO_ROOMS: [u8; 5] = [0, 4, 0b0001_1001, 0, 1];
 const ATTACH: [u8; 4] = [2, 4, 0b0001_0011, 0];
 const SUBMIT: [u8; 4] = [16, 0, 7, 1];
 const SUBMIT_LARGE: [u8; 4] = [16, 0, 7, 0b0101_1110];
+const ONE_LARGE: [u8; 5] = [16, 0, 7, 6, 23];
 const SUBMIT_CRITICAL: [u8; 4] = [16, 4, 1, 0b0101_1110];
 const BATCH: [u8; 8] = [19, 0, 1, 4, 2, 2, 7, 0b0001_0010];
+const ADOPT_RESUMING: [u8; 5] = [0, 0, 7, 0, 12];
+const PAGE: [u8; 3] = [30, 0, 0b0000_1101];
+const PAGE_LARGE: [u8; 3] = [30, 0, 0b1101_1101];
+const LAST_PAGE: [u8; 3] = [30, 0, 0b0010_1100];
 const SETTLE: [u8; 1] = [23];
 const HOLD: [u8; 1] = [24];
 const DRAIN: [u8; 2] = [14, 0];
@@ -21,7 +26,7 @@ const MOVE_TO_KITCHEN: [u8; 5] = [3, 1, 0, 1, 0];
 const SUBMIT_KITCHEN: [u8; 4] = [16, 0, 1, 1];
 
 /// Names, and operations.
-const LIVES: [(&str, &[&[u8]]); 17] = [
+const LIVES: [(&str, &[&[u8]]); 23] = [
     ("nothing", &[]),
     ("event", &[&ADOPT, &SUBMIT, &DRAIN]),
     (
@@ -166,6 +171,105 @@ const LIVES: [(&str, &[&[u8]]); 17] = [
             &[22, 2],
         ],
     ),
+    (
+        "resumes",
+        &[
+            &ADOPT_RESUMING,
+            &BATCH,
+            &PAGE,
+            &SUBMIT,
+            &[7, 0, 0],
+            &DRAIN,
+            &[30, 0, 1], // empty, and not the last
+            &SUBMIT,
+            &DRAIN,
+            &PAGE,
+            &SUBMIT,
+            &[20, 0, 3],
+            &DRAIN,
+            &LAST_PAGE,
+            &[7, 0, 1],
+            &BATCH,
+            &DRAIN,
+            &PAGE,
+        ],
+    ),
+    (
+        "resumes-at-once",
+        &[
+            &ADOPT,
+            &HOLD,
+            &SUBMIT,
+            &ADOPT_RESUMING,
+            &BATCH,
+            &[30, 1, 0],
+            &SUBMIT,
+            &MOVE,
+            &DRAIN_ALL,
+        ],
+    ),
+    (
+        "resumes-slowly",
+        &[
+            &ADOPT_RESUMING,
+            &SUBMIT_LARGE,
+            &PAGE_LARGE,
+            &SUBMIT_LARGE,
+            &PAGE,
+            &SUBMIT,
+            &DRAIN,
+            &LAST_PAGE,
+            &SUBMIT,
+            &DRAIN,
+        ],
+    ),
+    (
+        "resumes-too-slowly",
+        &[
+            &ADOPT_RESUMING,
+            &ADOPT,
+            &SUBMIT_CRITICAL,
+            &PAGE_LARGE,
+            &SUBMIT_CRITICAL,
+            &SUBMIT_CRITICAL,
+            &SETTLE,
+            &LAST_PAGE,
+            &DRAIN_ALL,
+        ],
+    ),
+    (
+        "moves-while-resuming",
+        &[
+            &ADOPT_RESUMING,
+            &SUBMIT_KITCHEN,
+            &MOVE,
+            &HOLD,
+            &SUBMIT_KITCHEN,
+            &MOVE,
+            &SETTLE,
+            &PAGE,
+            &SUBMIT,
+            &DRAIN,
+            &LAST_PAGE,
+            &DRAIN,
+        ],
+    ),
+    (
+        "goes-while-resuming",
+        &[
+            &ADOPT_RESUMING,
+            &ADOPT_RESUMING,
+            &ADOPT_RESUMING,
+            &BATCH,
+            &[30, 0, 0b0000_1101],
+            &[5, 0, 1],
+            &[12, 1, 0],
+            &[11, 2, 1],
+            &SETTLE,
+            &PAGE,
+            &LAST_PAGE,
+        ],
+    ),
 ];
 
 /// Names and inputs. The first byte of an input is its plan.
@@ -176,6 +280,14 @@ pub fn seeds() -> Vec<Seed> {
         let plan = ending | u8::try_from(at % 2).unwrap();
         seeds.push((name, [vec![plan], ops.concat()].concat()));
     }
+    seeds.push((
+        "begun",
+        [
+            vec![6], // outboxes that are smaller than what is begun
+            [&ADOPT[..], &ONE_LARGE.repeat(5), &SUBMIT, &DRAIN, &SUBMIT].concat(),
+        ]
+        .concat(),
+    ));
     seeds.push((
         "tight",
         [
@@ -204,6 +316,7 @@ pub fn dictionary() -> Vec<Vec<u8>> {
         .collect();
     for op in [
         &ADOPT[..],
+        &ADOPT_RESUMING,
         &ADOPT_OTHER_TENANT,
         &ADOPT_TWO_ROOMS,
         &ATTACH,
@@ -217,6 +330,9 @@ pub fn dictionary() -> Vec<Vec<u8>> {
         &SUBMIT_KITCHEN,
         &MOVE_TO_KITCHEN,
         &BATCH,
+        &PAGE,
+        &PAGE_LARGE,
+        &LAST_PAGE,
         &SETTLE,
         &HOLD,
         &DRAIN_ALL,

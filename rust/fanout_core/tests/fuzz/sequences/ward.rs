@@ -15,6 +15,7 @@ pub const SILENCE: f64 = 60.0;
 
 pub type Memberships = Vec<RawMembership<&'static str>>;
 
+#[expect(clippy::struct_excessive_bools, reason = "each a fact of its own")]
 pub struct Ward {
     pub id: i64,
     /// None for a connection of the event loop.
@@ -25,7 +26,13 @@ pub struct Ward {
     pub identity: Identity,
     /// In the core, as far as is known.
     pub attached: bool,
+    /// What is on its way to it, or has come.
     pub items: Vec<Item>,
+    /// What is for it since it came, while its history comes first.
+    pub held: Vec<Item>,
+    /// More may have waited for it than may while something was held: the gap comes when it is live.
+    pub held_too_much: bool,
+    pub resume: Resume,
     pub received: Received,
     pub why: Reasons,
     /// The code of its last notice.
@@ -44,6 +51,16 @@ pub struct Ward {
     pub last_frame: f64,
     pub seen: f64,
     pub is_silent: bool,
+}
+
+/// How far its history has been handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    Live,
+    /// A page may be given.
+    Wanting,
+    /// One was given, and its end has not been told.
+    Taking,
 }
 
 /// For what it may be closed, and for what its last messages may be lost.
@@ -114,39 +131,75 @@ impl Reasons {
 impl Ward {
     /// Whether an event reaches it as things stand.
     pub fn is_entitled(&self, event: &Event) -> bool {
-        event.audiences.iter().any(|audience| {
-            self.stays
-                .get(&(event.room, *audience))
-                .is_some_and(|since| *since <= event.number)
-        })
+        event.reaches(&self.stays)
     }
 
-    /// It is owed something from now on.
+    /// It is owed something from now on, behind all else.
     pub fn owe(&mut self, text: Arc<str>, event: Option<Arc<Event>>) {
-        let cost = text.len() as u64 + 200;
-        self.owed += cost;
-        // A gap may stand where an event stood, and one event may have been begun.
-        self.kept += match &event {
-            Some(event) if !event.critical => 200,
-            _ => cost,
-        };
-        self.items.push(Item {
+        let item = Item {
             text,
             event,
             state: State::Pending,
-        });
+        };
+        self.charge(&item);
+        if self.resume == Resume::Live {
+            self.items.push(item);
+        } else {
+            self.held.push(item);
+        }
+    }
+
+    /// It is owed something that is not held: its welcome, or a piece of its history.
+    pub fn owe_first(&mut self, text: Arc<str>) {
+        let item = Item {
+            text,
+            event: None,
+            state: State::Pending,
+        };
+        self.charge(&item);
+        self.items.push(item);
+    }
+
+    fn charge(&mut self, item: &Item) {
+        let cost = item.text.len() as u64 + 200;
+        self.owed += cost;
+        // A gap may stand where an event stood, and one event may have been begun.
+        self.kept += if item.is_best_effort() { 200 } else { cost };
+    }
+
+    /// It has read everything: only what is held still waits for it.
+    pub fn drained(&mut self, outbox_bytes: u64) {
+        self.held_too_much |= self.owed > outbox_bytes;
+        self.held_too_much &= !self.held.is_empty();
+        self.owed = 0;
+        self.kept = 0;
+        for item in std::mem::take(&mut self.held) {
+            self.charge(&item);
+            self.held.push(item);
+        }
+    }
+
+    /// It was given its last page.
+    pub fn go_live(&mut self) {
+        self.resume = Resume::Live;
+        for mut item in self.held.drain(..) {
+            if item.state == State::Must {
+                item.state = State::Held;
+            }
+            self.items.push(item);
+        }
     }
 
     /// It has lost something: what was on its way for that is lost too, for certain when nothing can have been passed.
     pub fn lose(&mut self, is_certain: bool) -> bool {
         let mut lost = false;
-        for at in 0..self.items.len() {
-            let item = &self.items[at];
+        let stays = &self.stays;
+        for item in self.items.iter_mut().chain(&mut self.held) {
             if let (State::Pending, Some(event)) = (item.state, &item.event)
-                && !self.is_entitled(event)
+                && !event.reaches(stays)
             {
                 lost = true;
-                self.items[at].state = if is_certain { State::Not } else { State::May };
+                item.state = if is_certain { State::Not } else { State::May };
             }
         }
         lost
@@ -155,14 +208,15 @@ impl Ward {
     /// Its reactor has done all that it was told.
     pub fn settle(&mut self, is_attached: bool) {
         let is_certain = is_attached || self.why.by_us.is_some() && !self.why.is_hazard();
-        for item in &mut self.items {
-            if item.state == State::Pending {
+        for item in self.items.iter_mut().chain(&mut self.held) {
+            if matches!(item.state, State::Pending | State::Held) {
                 item.state = if is_certain { State::Must } else { State::May };
             }
         }
         if !is_attached {
             self.attached = false;
             self.stays.clear();
+            self.held.clear(); // thrown away with its end
         }
     }
 }

@@ -15,7 +15,7 @@ use fanout_core::sockets::Reactors;
 use super::item::Event;
 use super::peer::Peer;
 use super::script::{Op, Plan};
-use super::ward::{SILENCE, Ward};
+use super::ward::{Resume, SILENCE, Ward};
 use super::{Checked, ensure};
 
 pub const AUDIENCES: [&str; 3] = ["branch:5:kitchen", "branch:5:admin", "sector:9:waiters"];
@@ -122,6 +122,7 @@ impl World {
             Op::Refuse(code) => self.refuse(code),
             Op::BadAdopt(kind) => self.bad_adopt(kind),
             Op::CloseAll => self.close_all(),
+            Op::Page(who, what) => self.page(who, what),
         }
     }
 
@@ -178,7 +179,7 @@ impl World {
         self.take_notices()?;
         for ward in &mut self.wards {
             ward.received
-                .compare(&ward.items)
+                .compare(&ward.items, ward.resume != Resume::Live)
                 .map_err(|error| format!("client {}: {error}", ward.id))?;
         }
         self.check_books()
