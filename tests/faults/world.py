@@ -147,7 +147,8 @@ class World:
         """As if the time to live of all histories were over."""
         async with self.redis() as redis:
             for branch in BRANCHES:
-                await redis.pexpire(history_key(Room(TENANT, branch)), 1)
+                # At once: a time to live, however short, would be renewed by an event that comes meanwhile.
+                await redis.pexpire(history_key(Room(TENANT, branch)), 0)
 
     @asynccontextmanager
     async def redis(self) -> AsyncIterator[Redis]:
