@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.faults.counters import Counters
@@ -31,14 +31,6 @@ class BestEffortVerdict:
     wrong: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Absence:
-    """From the last sign of life on one connection to the next welcome."""
-
-    begin: float
-    end: float
-
-
 def judge_best_effort(log: ClientLog, lines: Sequence[Sent], counters: Mapping[str, Counters]) -> BestEffortVerdict:
     """Hold a log against the ledger and the counters of the nodes that the client was on, by name.
 
@@ -65,11 +57,11 @@ def judge_best_effort(log: ClientLog, lines: Sequence[Sent], counters: Mapping[s
     if foreign := heard - offered:
         verdict.wrong.append(f"best-effort events heard that are not for it: {sorted(foreign)[:SHOWN]}")
     _judge_order(numbers, lines, verdict)
-    absences = list(_absences(log))
     missing = [sent for sent in mine if sent.number not in heard]
     verdict.expected = len(mine)
     verdict.delivered = len(mine) - len(missing)
-    here = [sent for sent in missing if not any(_overlaps(sent, absence) for absence in absences)]
+    absent = _fell_into_absences(log, missing, lines)
+    here = [sent for sent in missing if sent.number not in absent]
     told = sum(item.count for item in log.items() if isinstance(item, ToldDropped))
     left = here if told < len(here) else []
     if left and not _in_counters(left, mine, len(left) - told, _of_nodes(log, counters)):
@@ -89,19 +81,25 @@ def _judge_order(numbers: Sequence[int], lines: Sequence[Sent], verdict: BestEff
         newest[channel] = number
 
 
-def _absences(log: ClientLog) -> Iterator[_Absence]:
-    for before, after in zip(log.connections, log.connections[1:], strict=False):
-        # A node that was killed may have died long before the client saw the end.
-        alive = [item.at for item in before.items if not isinstance(item, Ended)]
-        yield _Absence(alive[-1], after.items[0].at)
-    if log.connections and isinstance(log.connections[-1].items[-1], Ended):
-        alive = [item.at for item in log.connections[-1].items if not isinstance(item, Ended)]
-        yield _Absence(alive[-1], float("inf"))
+def _fell_into_absences(log: ClientLog, missing: Sequence[Sent], lines: Sequence[Sent]) -> set[int]:
+    """Those that came when the client was away, or were on their way to it when its connection ended.
 
-
-def _overlaps(sent: Sent, absence: _Absence) -> bool:
-    assert sent.accepted is not None
-    return sent.began <= absence.end and sent.accepted >= absence.begin
+    What is behind the last event of its channel on that connection may have been in the node, or on the link to it.
+    """
+    channels = {sent.number: sent.channel for sent in lines}
+    newest: dict[str | None, int] = {}
+    excused: set[int] = set()
+    for connection, following in zip(log.connections, [*log.connections[1:], None], strict=True):
+        for item in connection.items:
+            if isinstance(item, Heard) and item.event_id is None:
+                newest[channels.get(item.number)] = item.number
+        if not isinstance(connection.items[-1], Ended):
+            continue
+        back = following.items[0].at if following else float("inf")
+        excused |= {
+            sent.number for sent in missing if newest.get(sent.channel, -1) < sent.number and sent.began <= back
+        }
+    return excused
 
 
 def _of_nodes(log: ClientLog, counters: Mapping[str, Counters]) -> Counters:
