@@ -34,7 +34,15 @@ from gateway.fanout.base import Fanout, FanoutLimits
 from gateway.hub.admission import Admission
 from gateway.hub.authenticator import Authenticator
 from gateway.hub.manager import ConnectionManager
+from gateway.hub.refresh import ConnectionRefresh
+from gateway.hub.revalidation import Revalidation
+from gateway.hub.revocations import Revocations
+from gateway.hub.rights import CheckIntervals, Rights
+from gateway.hub.rights_watch import RightsWatch
+from gateway.hub.sector_changes import SectorChanges
 from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
+from gateway.hub.sweep import Sweep
+from gateway.ingest.announcements import AnnouncementSubscriber
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
 from gateway.ingest.live_interest import LiveInterest
@@ -71,7 +79,7 @@ class _Running:
     """What exists from start to stop."""
 
     edge: Edge
-    ways_in: tuple[RedisSubscriber, LiveSubscriber, StreamConsumer]
+    ways_in: tuple[RedisSubscriber, LiveSubscriber, StreamConsumer, AnnouncementSubscriber]
     draining: asyncio.Task[None] | None = None
 
 
@@ -220,17 +228,35 @@ class Gateway:
             per_user=settings.max_connections_per_user,
             per_session=settings.max_connections_per_session,
         )
+        revocation = RevocationCheck(broker)
+        authenticator = Authenticator(
+            VerifiedTokens(JwtVerifier(settings.jwt_keys, settings.token_max_age, clock), clock),
+            VerifiedTokens(TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock), clock),
+            revocation,
+        )
+        rights = Rights(
+            CheckIntervals(settings.jwt_revalidation_interval, settings.table_token_revalidation_interval), clock
+        )
+        refresh = ConnectionRefresh(fanout, authenticator, sectors, interest=interest, rooms=rooms, rights=rights)
+        revalidation = Revalidation(fanout, revocation, metrics.rights, jitter=_asking_again())
+        sector_changes = SectorChanges(refresh, sectors, rights, observer=metrics.rights, jitter=_asking_again())
+        watch = RightsWatch(
+            revalidation,
+            Revocations(fanout, revocation, rights, observer=metrics.rights, jitter=_asking_again(), clock=clock),
+            sector_changes,
+            Sweep(fanout, (revalidation.check, sector_changes.visit), jitter=_asking_again(), clock=clock),
+            metrics.rights,
+        )
         manager = ConnectionManager(
             fanout,
             admission=admission,
-            authenticator=Authenticator(
-                VerifiedTokens(JwtVerifier(settings.jwt_keys, settings.token_max_age, clock), clock),
-                VerifiedTokens(TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock), clock),
-                RevocationCheck(broker),
-            ),
+            authenticator=authenticator,
             sectors=sectors,
             interest=interest,
             rooms=rooms,
+            refresh=refresh,
+            rights=rights,
+            revalidation=revalidation,
             observer=metrics,
             clock=clock,
             heartbeat=settings.heartbeat_interval,
@@ -278,6 +304,14 @@ class Gateway:
                 lease=settings.relay_lease, history_events=settings.history_events, tries=settings.dlq_tries
             ),
         )
+        announcements = AnnouncementSubscriber(
+            broker,
+            watch,
+            breaker=self._breaker("announcements"),
+            jitter=DecorrelatedJitter(),
+            observer=metrics.rights,
+            clock=clock,
+        )
         metrics.redis_up.set_function(lambda: float(subscriber.live))
 
         edge = Edge(
@@ -298,14 +332,16 @@ class Gateway:
                 lost_at_source=lambda: relay.lost_at_source,
             ),
         )
-        self._running = _Running(edge, (subscriber, live, relay))
+        self._running = _Running(edge, (subscriber, live, relay, announcements))
         stack.push_async_callback(manager.stop)
+        stack.push_async_callback(watch.stop)
         stack.push_async_callback(self.drain)
         # The seed's order: workers, subscriber, stream consumer. Whoever passes events on is there before events come.
         await fanout.start()
+        await watch.start()
         for way_in in self._running.ways_in:
             await way_in.start()
-        await self._greet(broker, subscriber, live, url)
+        await self._greet(broker, url)
 
     async def _start_embedded(self, stack: AsyncExitStack) -> str:
         server = EmbeddedServer()
@@ -313,14 +349,16 @@ class Gateway:
         stack.push_async_callback(server.stop)
         return url
 
-    async def _greet(self, broker: Broker, subscriber: RedisSubscriber, live: LiveSubscriber, url: str) -> None:
+    async def _greet(self, broker: Broker, url: str) -> None:
         """Wait a moment for Redis, look at what it is, and log what is switched on."""
         settings = self.settings
         redis = redact_url(url) if settings.redis_url else "embedded"
+        subscriber, live, _, announcements = self._started().ways_in
         try:
             async with asyncio.timeout(START_SECONDS):
                 await subscriber.wait_live()
                 await live.wait_live()
+                await announcements.wait_live()
                 info = await broker.info()
         except (BrokerError, TimeoutError):
             info = {}
@@ -373,6 +411,11 @@ class Gateway:
             trials=settings.breaker_trials,
             on_change=self.metrics.on_breaker,
         )
+
+
+def _asking_again() -> DecorrelatedJitter:
+    """The waits of one part of the hub before it asks Redis again; the breaker of commands bounds what that costs."""
+    return DecorrelatedJitter(cap=5.0)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

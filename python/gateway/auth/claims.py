@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.errors import TokenError
+from gateway.protocol.rights import SUBJECT_PATTERN
 from gateway.types import MAX_ID
 
 MAX_TOKEN_BYTES = 8192
@@ -24,8 +25,7 @@ Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 
 Ids = Annotated[list[Id], Meta(max_length=MAX_LIST)]
 
-Subject = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
-"""`\\Z`, as `$` would let a newline pass behind it."""
+Subject = Annotated[str, Meta(pattern=SUBJECT_PATTERN)]
 
 Kid = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._-]{1,64}\Z")]
 

@@ -15,13 +15,24 @@ from gateway.errors import (
     StoppingError,
     TokenError,
 )
-from gateway.fanout.base import AsgiSocket, ClosedNotice, DetachableSocket, Fanout, MessageNotice, Notice, Occupancy
+from gateway.fanout.base import (
+    AsgiSocket,
+    ClosedNotice,
+    DetachableSocket,
+    DueNotice,
+    Fanout,
+    MessageNotice,
+    Notice,
+    Occupancy,
+)
 from gateway.hub.admission import Admission
 from gateway.hub.authenticator import Authenticator
 from gateway.hub.base import ChannelInterest, HubObserver
 from gateway.hub.label import Label
 from gateway.hub.profiles import EndpointProfile, channels_of
-from gateway.hub.refresh import ConnectionRefresh, RefreshGuard, core_identity, positions_of
+from gateway.hub.refresh import ConnectionRefresh, RefreshGuard, positions_of
+from gateway.hub.revalidation import Revalidation
+from gateway.hub.rights import Rights
 from gateway.hub.sectors import CachedSectorDirectory
 from gateway.ingest.live_base import RoomInterest
 from gateway.protocol import messages
@@ -73,6 +84,9 @@ class ConnectionManager:
         sectors: CachedSectorDirectory,
         interest: ChannelInterest,
         rooms: RoomInterest,
+        refresh: ConnectionRefresh,
+        rights: Rights,
+        revalidation: Revalidation,
         observer: HubObserver,
         clock: Clock,
         heartbeat: float,
@@ -89,7 +103,9 @@ class ConnectionManager:
         self._heartbeat = heartbeat
         self.node = secrets.token_hex(4)
         self._guard = RefreshGuard(clock)
-        self._refresh = ConnectionRefresh(fanout, authenticator, sectors, interest, rooms)
+        self._refresh = refresh
+        self._rights = rights
+        self._revalidation = revalidation
         self._answers: set[asyncio.Task[None]] = set()
 
     async def join(self, profile: EndpointProfile, token: str, socket: AsgiSocket | DetachableSocket) -> ConnectionId:
@@ -112,7 +128,6 @@ class ConnectionManager:
         # Asked here too, since the two questions to Redis below are in vain for one who does not fit.
         self._admission.check(identity)
         memberships = profile.memberships(identity, await self._sectors.of_identity(profile, identity))
-        label = Label(profile.name, identity.sectors is not None, int(self._clock.time()))
         rooms = [membership.room for membership in memberships]
         async with self._interest.hold(channels_of(memberships)), self._rooms.hold(rooms):
             # From here to `attach` nothing awaits: two joins cannot both take the last place, and everything behind
@@ -122,7 +137,7 @@ class ConnectionManager:
             connection = self._fanout.attach(
                 socket,
                 memberships,
-                core_identity(identity, label),
+                self._rights.grant(profile, identity, int(self._clock.time())),
                 lambda connection: self._welcome(connection, positions),
                 positions,
             )
@@ -160,6 +175,8 @@ class ConnectionManager:
                     self._on_closed(notice)
                 case MessageNotice():
                     self._on_message(notice)
+                case DueNotice():
+                    self._revalidation.on_due(notice.connections)
 
     def _on_closed(self, notice: ClosedNotice) -> None:
         if not notice.identity.label:

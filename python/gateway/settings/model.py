@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _SECRET = Note(secret=True, expected="a secret of at least 32 bytes")
 _SECRETS = Note(secret=True, expected="kid:secret,kid:secret")
 _LIMITS = "limits across nodes"
-_REVOKE = "revalidation"
 
 
 def _help(text: str, **bounds: Any) -> Any:
@@ -143,10 +142,10 @@ class Settings(BaseSettings):
     ] = 60.0
 
     jwt_revalidation_interval: Annotated[
-        float, Note("s", later=_REVOKE), _help("How often a connection's JWT is checked again.", gt=0)
+        float, Note("s"), _help("How often a connection's JWT is checked again.", gt=0)
     ] = 300.0
     table_token_revalidation_interval: Annotated[
-        float, Note("s", later=_REVOKE), _help("How often a connection's table token is checked again.", gt=0)
+        float, Note("s"), _help("How often a connection's table token is checked again.", gt=0)
     ] = 1800.0
     history_events: Annotated[int, Note("events"), _help("Critical events that a room's history keeps.", ge=2)] = 1000
     history_ttl: Annotated[int, Note("s"), _help("How long a quiet room's history is kept.", ge=1)] = 3600
