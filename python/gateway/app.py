@@ -11,6 +11,8 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 
+from gateway.auth.issuers_file import load_issuers
+from gateway.auth.jwks import JwksKeys
 from gateway.auth.jwt import JwtVerifier
 from gateway.auth.origin import OriginPolicy
 from gateway.auth.revocation import RevocationCheck
@@ -108,6 +110,8 @@ class Gateway:
         self.routing = (
             RoutingTable.load(Path(self.settings.routing_file)) if self.settings.routing_file else RoutingTable()
         )
+        # Read here, so that a bad file ends the start and not a handshake.
+        self._issuers = load_issuers(Path(self.settings.issuers_file), self.clock) if self.settings.issuers_file else ()
         self._origins = OriginPolicy(self.settings.allowed_origins, allow_any=not self.settings.allowed_origins)
         self._running: _Running | None = None
         self._keeper = ConnectionKeeper(self._on_server_shutdown)
@@ -228,10 +232,14 @@ class Gateway:
             per_user=settings.max_connections_per_user,
             per_session=settings.max_connections_per_session,
         )
+        staff = await self._staff_verifier(stack)
+        diner = TableTokenVerifier(
+            settings.table_token_keys, settings.token_max_age, clock, leeway=settings.token_leeway
+        )
         revocation = RevocationCheck(broker)
         authenticator = Authenticator(
-            VerifiedTokens(JwtVerifier(settings.jwt_keys, settings.token_max_age, clock), clock),
-            VerifiedTokens(TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock), clock),
+            VerifiedTokens(staff, clock, version=lambda: staff.version),
+            VerifiedTokens(diner, clock),
             revocation,
         )
         rights = Rights(
@@ -342,6 +350,21 @@ class Gateway:
         for way_in in self._running.ways_in:
             await way_in.start()
         await self._greet(broker, url)
+
+    async def _staff_verifier(self, stack: AsyncExitStack) -> JwtVerifier:
+        """The verifier of staff tokens; keys by URL begin to be fetched."""
+        settings = self.settings
+        for issuer in self._issuers:
+            if isinstance(issuer.keys, JwksKeys):
+                await issuer.keys.start()
+                stack.push_async_callback(issuer.keys.stop)
+        return JwtVerifier(
+            settings.jwt_keys,
+            settings.token_max_age,
+            self.clock,
+            issuers=self._issuers,
+            leeway=settings.token_leeway,
+        )
 
     async def _start_embedded(self, stack: AsyncExitStack) -> str:
         server = EmbeddedServer()

@@ -11,6 +11,7 @@ from gateway.errors import (
     ConnectionGoneError,
     ForbiddenError,
     GatewayError,
+    KeysAwayError,
     LimitError,
     StoppingError,
     TokenError,
@@ -50,6 +51,7 @@ REFUSALS: dict[type[Exception], tuple[WSCloseCode, str]] = {
     LimitError: (WSCloseCode.RATE_LIMITED, "too_many_connections"),
     BrokerError: (WSCloseCode.SERVER_OVERLOADED, "redis_away"),
     StoppingError: (WSCloseCode.GOING_AWAY, "draining"),
+    KeysAwayError: (WSCloseCode.SERVER_OVERLOADED, "keys_away"),
     TimeoutError: (WSCloseCode.SERVER_OVERLOADED, "timed_out"),
 }
 """Why a connection is refused after its handshake: close code, and the outcome in metrics and logs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gateway.errors import BrokerError, ConnectionGoneError, ForbiddenError, TokenError
+from gateway.errors import BrokerError, ConnectionGoneError, ForbiddenError, KeysAwayError, TokenError
 from gateway.fanout.base import ConnectionInfo, Fanout, Membership
 from gateway.hub.authenticator import Authenticator
 from gateway.hub.base import ChannelInterest
@@ -138,7 +138,7 @@ class ConnectionRefresh:
                 granted = self._rights.grant(label.profile, identity, label.since)
                 self._fanout.move(connection, memberships, positions_of(self._rooms, rooms))
                 self._fanout.set_identity(connection, granted)
-        except BrokerError:
+        except (BrokerError, KeysAwayError):
             return ErrorCode.TOO_SOON
         except TokenError:
             return ErrorCode.BAD_TOKEN

@@ -86,6 +86,14 @@ class Settings(BaseSettings):
     token_max_age: Annotated[
         int, Note("s"), _help("Longest life of a token, from `iat` to `exp`; 0 is unlimited.", ge=0)
     ] = 86_400
+    token_leeway: Annotated[
+        float, Note("s"), _help("By how much an issuer's clock may be ahead of ours; `exp` has no leeway.", ge=0, le=60)
+    ] = 5.0
+    issuers_file: Annotated[
+        str,
+        Note(expected="a path"),
+        _help("TOML file of further issuers of staff tokens, with their keys; empty is none."),
+    ] = ""
     operator_key: Annotated[
         SecretStr | None,
         _SECRET,
@@ -231,7 +239,12 @@ class Settings(BaseSettings):
 
     @property
     def jwt_keys(self) -> dict[str | None, str]:
-        """Secrets of staff tokens by `kid` (None: without); the first is the one to sign with."""
+        """Secrets of staff tokens by `kid` (None: without); the first is the one to sign with.
+
+        Empty where issuers have been named and no secret: nobody is to sign with the development secret then.
+        """
+        if self.issuers_file and self.jwt_secret is None and not self.jwt_secrets:
+            return {}
         return rules.keys(self.jwt_secret, self.jwt_secrets)
 
     @property

@@ -33,6 +33,7 @@ HANDSHAKE_OUTCOMES = (
     "forbidden",
     "too_many_connections",
     "redis_away",
+    "keys_away",
     "timed_out",
     "disconnected",
     "error",
