@@ -125,3 +125,11 @@ def test_keys_are_fetched_over_tls_or_from_loopback(url: str) -> None:
 )
 def test_these_may_be_fetched(url: str) -> None:
     check_jwks_url(url)
+
+
+def test_the_example_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "concepts" / "security.md").read_text("utf-8")
+    (tmp_path / "back-end").write_text(SECRET)
+    (tmp_path / "till.pem").write_text(KEY.pem)
+    example = page.partition("```toml\n")[2].partition("```")[0].replace("/run/secrets/", "")
+    assert [issuer.name for issuer in load(tmp_path, example)] == ["https://id.example.com/", "till", "back end"]
