@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from gateway.errors import BrokerError, ConnectionGoneError, ForbiddenError, KeysAwayError, TokenError
@@ -104,16 +105,12 @@ class ConnectionRefresh:
         if not found:
             return 0
         await self._sectors.refresh(tenant, user)
-        moved = 0
-        for connection in found:
-            try:
-                if await self._follow_directory(connection):
-                    moved += 1
-                    answer = messages.sectors_updated(_sectors_of(self._fanout.info(connection)), bare=False)
-                    self._fanout.send(connection, answer)
-            except ConnectionGoneError:
-                continue
-        return moved
+        # Side by side: none keeps a lost sector because another waits for a subscription.
+        outcomes = await asyncio.gather(*map(self._follow_and_tell, found), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return outcomes.count(True)
 
     async def token(self, connection: ConnectionId, token: str) -> str | ErrorCode:
         """Put a new token of the same subject and tenant in the old one's place.
@@ -143,6 +140,15 @@ class ConnectionRefresh:
         except TokenError:
             return ErrorCode.BAD_TOKEN
         return messages.token_refreshed(identity.expires_at)
+
+    async def _follow_and_tell(self, connection: ConnectionId) -> bool:
+        try:
+            if not await self._follow_directory(connection):
+                return False
+            answer = messages.sectors_updated(_sectors_of(self._fanout.info(connection)), bare=False)
+            return self._fanout.send(connection, answer)
+        except ConnectionGoneError:
+            return False
 
     def _follows(self, connection: ConnectionId) -> bool:
         try:

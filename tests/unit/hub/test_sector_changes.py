@@ -139,14 +139,16 @@ async def test_while_redis_is_away_it_waits_and_then_moves() -> None:
 
 async def test_a_subscription_that_is_not_confirmed_does_not_keep_a_lost_sector() -> None:
     async with rights_rig() as rig:
-        connection = rig.connect(waiter(), sectors=(1, 4))
+        connections = [rig.connect(waiter(token_id=f"t{n}"), sectors=(1, 4)) for n in range(3)]
         rig.interest.deaf = True
         await announce(rig, 2, 4)
-        assert rig.audiences(connection) == {"branch:5:waiters", "sector:4:waiters"}
+        for connection in connections:
+            assert rig.audiences(connection) == {"branch:5:waiters", "sector:4:waiters"}
         rig.interest.deaf = False
         await rig.wake()
-        assert rig.audiences(connection) == {"branch:5:waiters", "sector:4:waiters", "sector:2:waiters"}
-        assert told(rig, connection) == [[2, 4]]
+        for connection in connections:
+            assert rig.audiences(connection) == {"branch:5:waiters", "sector:4:waiters", "sector:2:waiters"}
+            assert told(rig, connection) == [[2, 4]]
 
 
 async def test_a_token_that_was_refreshed_meanwhile_keeps_its_branches() -> None:
