@@ -11,6 +11,8 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 
+from gateway.auth.issuers_file import load_issuers
+from gateway.auth.jwks import JwksKeys
 from gateway.auth.jwt import JwtVerifier
 from gateway.auth.origin import OriginPolicy
 from gateway.auth.revocation import RevocationCheck
@@ -35,7 +37,15 @@ from gateway.hub.admission import Admission
 from gateway.hub.authenticator import Authenticator
 from gateway.hub.catchup import Catchup
 from gateway.hub.manager import ConnectionManager
+from gateway.hub.refresh import ConnectionRefresh
+from gateway.hub.revalidation import Revalidation
+from gateway.hub.revocations import Revocations
+from gateway.hub.rights import CheckIntervals, Rights
+from gateway.hub.rights_watch import RightsWatch
+from gateway.hub.sector_changes import SectorChanges
 from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
+from gateway.hub.sweep import Sweep
+from gateway.ingest.announcements import AnnouncementSubscriber
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
 from gateway.ingest.live_interest import LiveInterest
@@ -58,6 +68,9 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import install_redaction
 from gateway.types import Clock, SystemClock
 
+LINK_OPEN_SECONDS = 5.0
+"""The longest time between two attempts of one link to connect: a node that asks this often is no load for Redis."""
+
 START_SECONDS = 5.0
 """How long a start waits for Redis. Longer would keep the liveness probe waiting; the subscriber goes on trying."""
 
@@ -75,7 +88,7 @@ class _Running:
     """What exists from start to stop."""
 
     edge: Edge
-    ways_in: tuple[RedisSubscriber, LiveSubscriber, StreamConsumer]
+    ways_in: tuple[RedisSubscriber, LiveSubscriber, StreamConsumer, AnnouncementSubscriber]
     draining: asyncio.Task[None] | None = None
 
 
@@ -104,6 +117,8 @@ class Gateway:
         self.routing = (
             RoutingTable.load(Path(self.settings.routing_file)) if self.settings.routing_file else RoutingTable()
         )
+        # Read here, so that a bad file ends the start and not a handshake.
+        self._issuers = load_issuers(Path(self.settings.issuers_file), self.clock) if self.settings.issuers_file else ()
         self._origins = OriginPolicy(self.settings.allowed_origins, allow_any=not self.settings.allowed_origins)
         self._running: _Running | None = None
         self._keeper = ConnectionKeeper(self._on_server_shutdown)
@@ -195,7 +210,7 @@ class Gateway:
         stack.push_async_callback(commands.close)
         broker = RedisBroker(commands)
         # The relay's waits for events, and must be one connection: see decision 11.
-        relay_breaker = self._breaker("relay")
+        relay_breaker = self._link_breaker("relay")
         relaying = RedisCommands(url, relay_breaker, max_connections=1)
         stack.push_async_callback(relaying.close)
 
@@ -224,10 +239,28 @@ class Gateway:
             per_user=settings.max_connections_per_user,
             per_session=settings.max_connections_per_session,
         )
+        staff = await self._staff_verifier(stack)
+        diner = TableTokenVerifier(
+            settings.table_token_keys, settings.token_max_age, clock, leeway=settings.token_leeway
+        )
+        revocation = RevocationCheck(broker)
         authenticator = Authenticator(
-            VerifiedTokens(JwtVerifier(settings.jwt_keys, settings.token_max_age, clock), clock),
-            VerifiedTokens(TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock), clock),
-            RevocationCheck(broker),
+            VerifiedTokens(staff, clock, version=lambda: staff.version),
+            VerifiedTokens(diner, clock),
+            revocation,
+        )
+        rights = Rights(
+            CheckIntervals(settings.jwt_revalidation_interval, settings.table_token_revalidation_interval), clock
+        )
+        refresh = ConnectionRefresh(fanout, authenticator, sectors, interest=interest, rooms=rooms, rights=rights)
+        revalidation = Revalidation(fanout, revocation, metrics.rights, jitter=_asking_again())
+        sector_changes = SectorChanges(refresh, sectors, rights, observer=metrics.rights, jitter=_asking_again())
+        watch = RightsWatch(
+            revalidation,
+            Revocations(fanout, revocation, rights, observer=metrics.rights, jitter=_asking_again(), clock=clock),
+            sector_changes,
+            Sweep(fanout, (revalidation.check, sector_changes.visit), jitter=_asking_again(), clock=clock),
+            metrics.rights,
         )
         history = self._history(commands)
         reads = SharedReads(history)
@@ -240,6 +273,9 @@ class Gateway:
             interest=interest,
             rooms=rooms,
             resumption=resumes,
+            refresh=refresh,
+            rights=rights,
+            revalidation=revalidation,
             observer=metrics,
             clock=clock,
             heartbeat=settings.heartbeat_interval,
@@ -257,8 +293,8 @@ class Gateway:
             interest,
             self.routing,
             fanout,
-            breaker=self._breaker("pubsub"),
-            jitter=self._jitter(),
+            breaker=self._link_breaker("pubsub"),
+            jitter=_connecting_again(),
             drop_rate=drop_rate,
             observer=metrics.ingest,
             clock=clock,
@@ -268,8 +304,8 @@ class Gateway:
             history,
             rooms,
             fanout,
-            breaker=self._breaker("live"),
-            jitter=self._jitter(),
+            breaker=self._link_breaker("live"),
+            jitter=_connecting_again(),
             drop_rate=drop_rate,
             observer=metrics.live,
             clock=clock,
@@ -280,12 +316,20 @@ class Gateway:
             self.routing,
             node=manager.node,
             breaker=relay_breaker,
-            jitter=self._jitter(),
+            jitter=_connecting_again(),
             observer=metrics.critical,
             clock=clock,
             numbers=RelayNumbers(
                 lease=settings.relay_lease, history_events=settings.history_events, tries=settings.dlq_tries
             ),
+        )
+        announcements = AnnouncementSubscriber(
+            broker,
+            watch,
+            breaker=self._link_breaker("announcements"),
+            jitter=_connecting_again(),
+            observer=metrics.rights,
+            clock=clock,
         )
         metrics.redis_up.set_function(lambda: float(subscriber.live))
 
@@ -304,19 +348,37 @@ class Gateway:
             ways_in=WaysIn(
                 pubsub=lambda: subscriber.live,
                 live=lambda: live.live,
+                announcements=lambda: announcements.live,
                 relay=lambda: relay.active,
                 lost_at_source=lambda: relay.lost_at_source,
             ),
         )
-        self._running = _Running(edge, (subscriber, live, relay))
+        self._running = _Running(edge, (subscriber, live, relay, announcements))
         stack.push_async_callback(resumes.stop)
         stack.push_async_callback(manager.stop)
+        stack.push_async_callback(watch.stop)
         stack.push_async_callback(self.drain)
         # The seed's order: workers, subscriber, stream consumer. Whoever passes events on is there before events come.
         await fanout.start()
+        await watch.start()
         for way_in in self._running.ways_in:
             await way_in.start()
-        await self._greet(broker, subscriber, live, url)
+        await self._greet(broker, url)
+
+    async def _staff_verifier(self, stack: AsyncExitStack) -> JwtVerifier:
+        """The verifier of staff tokens; keys by URL begin to be fetched."""
+        settings = self.settings
+        for issuer in self._issuers:
+            if isinstance(issuer.keys, JwksKeys):
+                await issuer.keys.start()
+                stack.push_async_callback(issuer.keys.stop)
+        return JwtVerifier(
+            settings.jwt_keys,
+            settings.token_max_age,
+            self.clock,
+            issuers=self._issuers,
+            leeway=settings.token_leeway,
+        )
 
     async def _start_embedded(self, stack: AsyncExitStack) -> str:
         server = EmbeddedServer()
@@ -324,14 +386,16 @@ class Gateway:
         stack.push_async_callback(server.stop)
         return url
 
-    async def _greet(self, broker: Broker, subscriber: RedisSubscriber, live: LiveSubscriber, url: str) -> None:
+    async def _greet(self, broker: Broker, url: str) -> None:
         """Wait a moment for Redis, look at what it is, and log what is switched on."""
         settings = self.settings
         redis = redact_url(url) if settings.redis_url else "embedded"
+        subscriber, live, _, announcements = self._started().ways_in
         try:
             async with asyncio.timeout(START_SECONDS):
                 await subscriber.wait_live()
                 await live.wait_live()
+                await announcements.wait_live()
                 info = await broker.info()
         except (BrokerError, TimeoutError):
             info = {}
@@ -374,20 +438,30 @@ class Gateway:
             head_seconds=settings.head_ttl,
         )
 
-    def _jitter(self) -> DecorrelatedJitter:
-        # No attempt waits longer than an open breaker would have it wait.
-        return DecorrelatedJitter(cap=max(0.1, self.settings.breaker_open))
+    def _link_breaker(self, duty: str) -> CircuitBreaker:
+        """For a connection that stays: one attempt at a time, and what is not heard meanwhile is lost or late."""
+        return self._breaker(duty, min(self.settings.breaker_open, LINK_OPEN_SECONDS))
 
-    def _breaker(self, duty: str) -> CircuitBreaker:
+    def _breaker(self, duty: str, open_seconds: float | None = None) -> CircuitBreaker:
         settings = self.settings
         return CircuitBreaker(
             duty,
             self.clock,
             failures=settings.breaker_failures,
-            open_seconds=settings.breaker_open,
+            open_seconds=settings.breaker_open if open_seconds is None else open_seconds,
             trials=settings.breaker_trials,
             on_change=self.metrics.on_breaker,
         )
+
+
+def _asking_again() -> DecorrelatedJitter:
+    """The waits of one part of the hub before it asks Redis again; the breaker of commands bounds what that costs."""
+    return DecorrelatedJitter(cap=5.0)
+
+
+def _connecting_again() -> DecorrelatedJitter:
+    """The waits of one link: it is back within a second of a short cut, and five failures take longer than one."""
+    return DecorrelatedJitter(base=0.5, cap=LINK_OPEN_SECONDS)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

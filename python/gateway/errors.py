@@ -27,6 +27,10 @@ class RevokedError(TokenError):
     """A token was valid once and has been revoked: close code 4001."""
 
 
+class KeysAwayError(GatewayError):
+    """The keys of a token's issuer cannot be had, so that nothing is known of the token: close code 1013."""
+
+
 class LimitError(GatewayError):
     """The user or the table session has as many connections as it may have: close code 4029."""
 

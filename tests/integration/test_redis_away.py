@@ -16,7 +16,7 @@ from tests.support.gateway import RunningGateway, run_gateway
 from tests.support.tokens import staff_token
 from tests.support.valkey import ValkeyServer, run_valkey
 
-DUTIES = ("commands", "pubsub", "live", "relay")
+DUTIES = ("commands", "pubsub", "live", "relay", "announcements")
 OPEN_SECONDS = 3.0
 SLACK = 10.0
 """For a busy machine: starting Redis, one attempt, and the trials after it."""

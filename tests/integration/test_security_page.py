@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
-from gateway.client import AsyncPublisher
+from gateway.client import AsyncPublisher, AsyncRevoker
 from tests.support.clients import welcomed
 from tests.support.cluster import run_cluster
 from tests.support.gateway import run_gateway
@@ -30,10 +30,10 @@ def as_user(server: ValkeyServer, user: str) -> str:
 
 async def apply_acl(server: ValkeyServer, *, cluster: bool = False) -> None:
     lines = re.findall(r"^ACL SETUSER .*$", PAGE.read_text("utf-8"), re.MULTILINE)
-    assert len(lines) == 4
+    assert len(lines) == 5
     if not cluster:
         lines = [line for line in lines if " on " in line]
-        assert len(lines) == 2
+        assert len(lines) == 3
     async with Redis.from_url(server.url) as admin:
         for line in lines:
             await admin.execute_command(*shlex.split(line))
@@ -101,3 +101,27 @@ async def test_a_producer_can_do_nothing_else() -> None:
             ):
                 with pytest.raises(NoPermissionError):
                     await orders.execute_command(*attempt)
+
+
+async def test_who_revokes_can_revoke_and_do_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    with run_valkey() as server:
+        await apply_acl(server)
+        with run_gateway(as_user(server, "gateway")) as gateway:
+            async with (
+                welcomed(gateway.ws, "/ws/waiter", staff_token("WAITER")) as peer,
+                AsyncRevoker.from_url(as_user(server, "accounts")) as revoker,
+            ):
+                assert (await revoker.revoke_user(1, "12")).nodes == 1
+                assert await peer.close_code() == 4001
+        assert "NOPERM" not in caplog.text
+        async with Redis.from_url(as_user(server, "accounts")) as accounts:
+            await accounts.sadd("{tenant:1}:sectors:user:12", "9")
+            assert await accounts.publish("auth:sectors", b"{}") == 0
+            for attempt in (
+                ("PUBLISH", "branch:5:kitchen", "{}"),
+                ("XADD", "events:critical", "*", "a", "b"),
+                ("GET", "{tenant:1:branch:5}:head"),
+                ("SET", "{events:critical}:lease", "mine"),
+            ):
+                with pytest.raises(NoPermissionError):
+                    await accounts.execute_command(*attempt)

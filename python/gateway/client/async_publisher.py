@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Self
 
-from redis.asyncio import Redis
-
+from gateway.client.asyncio_sender import AsyncioSender
 from gateway.client.checked_event import JsonEvent, for_channel, for_stream
-from gateway.client.connecting import AsyncioClient, asyncio_client
+from gateway.client.connecting import AsyncioClient
 from gateway.client.emission import EMIT, SEEN_SECONDS, entry_id_in, idempotency_key
 from gateway.protocol.keys import SOURCE
 from gateway.protocol.routing import RoutingTable
 
 
-class AsyncPublisher:
+class AsyncPublisher(AsyncioSender):
     """`Publisher` with the same methods, to be awaited; what is said there holds here. For one event loop.
 
     A cancelled call is like one that timed out: nobody knows whether the command was carried out.
@@ -31,10 +29,9 @@ class AsyncPublisher:
     """
 
     def __init__(self, client: AsyncioClient, *, routing: RoutingTable | None = None) -> None:
-        self._client = client
+        super().__init__(client)
         self._routing = routing or RoutingTable()
         self._emit = client.register_script(EMIT)
-        self._sentinels: list[Redis] = []
 
     @classmethod
     def from_url(cls, url: str, *, routing: RoutingTable | None = None, **options: Any) -> Self:
@@ -49,10 +46,7 @@ class AsyncPublisher:
         Raises:
             ValueError: the URL is malformed, or the client does not know one of its options.
         """
-        client, sentinels = asyncio_client(url, options)
-        publisher = cls(client, routing=routing)
-        publisher._sentinels = sentinels
-        return publisher
+        return cls._opened(url, options, routing=routing)
 
     async def publish(self, channel: str, event: JsonEvent) -> int:
         """See `Publisher.publish`, for what it raises too."""
@@ -64,17 +58,3 @@ class AsyncPublisher:
         if key is None:
             return entry_id_in(await self._client.xadd(SOURCE, {"event": payload}))
         return entry_id_in(await self._emit(keys=[SOURCE, idempotency_key(key)], args=[payload, SEEN_SECONDS]))
-
-    async def close(self) -> None:
-        """Close the client."""
-        await self._client.aclose()
-        for sentinel in self._sentinels:
-            await sentinel.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await self.close()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Self
 
-from redis import Redis
-
+from gateway.client.blocking_sender import BlockingSender
 from gateway.client.checked_event import JsonEvent, for_channel, for_stream
-from gateway.client.connecting import BlockingClient, blocking_client
+from gateway.client.connecting import BlockingClient
 from gateway.client.emission import EMIT, SEEN_SECONDS, entry_id_in, idempotency_key
 from gateway.protocol.keys import SOURCE
 from gateway.protocol.routing import RoutingTable
 
 
-class Publisher:
+class Publisher(BlockingSender):
     """Sends events to the gateway; what the gateway would refuse raises here and is not sent.
 
     As thread-safe as the client that it is given; redis-py's is. Errors of the client come through as they are:
@@ -33,10 +31,9 @@ class Publisher:
     """
 
     def __init__(self, client: BlockingClient, *, routing: RoutingTable | None = None) -> None:
-        self._client = client
+        super().__init__(client)
         self._routing = routing or RoutingTable()
         self._emit = client.register_script(EMIT)
-        self._sentinels: list[Redis] = []
 
     @classmethod
     def from_url(cls, url: str, *, routing: RoutingTable | None = None, **options: Any) -> Self:
@@ -52,10 +49,7 @@ class Publisher:
             ValueError: the URL is malformed, or the client does not know one of its options.
             redis.exceptions.RedisClusterException: no node of a cluster can be reached; only a cluster is asked here.
         """
-        client, sentinels = blocking_client(url, options)
-        publisher = cls(client, routing=routing)
-        publisher._sentinels = sentinels
-        return publisher
+        return cls._opened(url, options, routing=routing)
 
     def publish(self, channel: str, event: JsonEvent) -> int:
         """Publish a best-effort event on a channel of the gateway, as `branch:5:kitchen`.
@@ -91,15 +85,3 @@ class Publisher:
         if key is None:
             return entry_id_in(self._client.xadd(SOURCE, {"event": payload}))
         return entry_id_in(self._emit(keys=[SOURCE, idempotency_key(key)], args=[payload, SEEN_SECONDS]))
-
-    def close(self) -> None:
-        """Close the client."""
-        self._client.close()
-        for sentinel in self._sentinels:
-            sentinel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()

@@ -23,12 +23,14 @@ class WaysIn:
     Attributes:
         pubsub: whether the Pub/Sub connection is up, so that best-effort events arrive.
         live: whether the live channels' connection is up, so that critical events arrive.
+        announcements: whether their connection is up, so that revocations are heard at once.
         relay: whether this node is the active relay; another one may be.
         lost_at_source: entries that vanished from the source before this node relayed them.
     """
 
     pubsub: Callable[[], bool]
     live: Callable[[], bool]
+    announcements: Callable[[], bool]
     relay: Callable[[], bool]
     lost_at_source: Callable[[], int]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.auth.identity import Identity
+from gateway.auth.keys import UnknownKeyError
 from gateway.auth.revocation import RevocationCheck
 from gateway.auth.verified_tokens import TokenVerifier
 from gateway.errors import ForbiddenError
@@ -23,9 +24,16 @@ class Authenticator:
         Raises:
             TokenError: bad, expired or revoked (4001).
             ForbiddenError: good, but its roles do not admit to this endpoint (4003).
+            KeysAwayError: its issuer's keys cannot be had (1013).
             BrokerError: Redis cannot say whether it was revoked; nobody is admitted on a guess (1013).
         """
-        identity = (self._staff if profile.is_staff else self._diner).verify(token)
+        verifier = self._staff if profile.is_staff else self._diner
+        try:
+            identity = verifier.verify(token)
+        except UnknownKeyError as unknown:
+            if not await unknown.keys.refresh():
+                raise
+            identity = verifier.verify(token)
         profile.check_role(identity)
         await self._revocation.check(identity)
         return identity

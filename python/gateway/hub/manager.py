@@ -11,6 +11,7 @@ from gateway.errors import (
     ConnectionGoneError,
     ForbiddenError,
     GatewayError,
+    KeysAwayError,
     LimitError,
     ResumeError,
     StoppingError,
@@ -21,6 +22,7 @@ from gateway.fanout.base import (
     AsgiSocket,
     ClosedNotice,
     DetachableSocket,
+    DueNotice,
     Fanout,
     MessageNotice,
     Notice,
@@ -32,7 +34,9 @@ from gateway.hub.authenticator import Authenticator
 from gateway.hub.base import ChannelInterest, HubObserver
 from gateway.hub.label import Label
 from gateway.hub.profiles import EndpointProfile, channels_of
-from gateway.hub.refresh import ConnectionRefresh, RefreshGuard, core_identity, positions_of
+from gateway.hub.refresh import ConnectionRefresh, RefreshGuard, positions_of
+from gateway.hub.revalidation import Revalidation
+from gateway.hub.rights import Rights
 from gateway.hub.sectors import CachedSectorDirectory
 from gateway.ingest.live_base import RoomInterest
 from gateway.ingest.resume_base import Resumption
@@ -54,6 +58,7 @@ REFUSALS: dict[type[Exception], tuple[WSCloseCode, str]] = {
     BrokerError: (WSCloseCode.SERVER_OVERLOADED, "redis_away"),
     TooManyResumesError: (WSCloseCode.SERVER_OVERLOADED, "too_many_resumes"),
     StoppingError: (WSCloseCode.GOING_AWAY, "draining"),
+    KeysAwayError: (WSCloseCode.SERVER_OVERLOADED, "keys_away"),
     TimeoutError: (WSCloseCode.SERVER_OVERLOADED, "timed_out"),
 }
 """Why a connection is refused after its handshake: close code, and the outcome in metrics and logs."""
@@ -89,6 +94,9 @@ class ConnectionManager:
         interest: ChannelInterest,
         rooms: RoomInterest,
         resumption: Resumption,
+        refresh: ConnectionRefresh,
+        rights: Rights,
+        revalidation: Revalidation,
         observer: HubObserver,
         clock: Clock,
         heartbeat: float,
@@ -106,7 +114,9 @@ class ConnectionManager:
         self._heartbeat = heartbeat
         self.node = secrets.token_hex(4)
         self._guard = RefreshGuard(clock)
-        self._refresh = ConnectionRefresh(fanout, authenticator, sectors, interest, rooms)
+        self._refresh = refresh
+        self._rights = rights
+        self._revalidation = revalidation
         self._answers: set[asyncio.Task[None]] = set()
 
     async def join(
@@ -144,7 +154,6 @@ class ConnectionManager:
         # Asked here too, since the two questions to Redis below are in vain for one who does not fit.
         self._admission.check(identity)
         memberships = profile.memberships(identity, await self._sectors.of_identity(profile, identity))
-        label = Label(profile.name, identity.sectors is not None, int(self._clock.time()))
         rooms = [membership.room for membership in memberships]
         async with (
             self._interest.hold(channels_of(memberships)),
@@ -158,7 +167,7 @@ class ConnectionManager:
             connection = self._fanout.attach(
                 socket,
                 memberships,
-                core_identity(identity, label),
+                self._rights.grant(profile, identity, int(self._clock.time())),
                 lambda connection: messages.welcome(
                     self.connection_name(connection),
                     self._heartbeat,
@@ -202,6 +211,8 @@ class ConnectionManager:
                     self._on_message(notice)
                 case PageNotice():
                     self._resumption.on_page(notice.connection)
+                case DueNotice():
+                    self._revalidation.on_due(notice.connections)
 
     def _on_closed(self, notice: ClosedNotice) -> None:
         self._resumption.on_closed(notice.connection)

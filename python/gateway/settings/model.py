@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _SECRET = Note(secret=True, expected="a secret of at least 32 bytes")
 _SECRETS = Note(secret=True, expected="kid:secret,kid:secret")
 _LIMITS = "limits across nodes"
-_REVOKE = "revalidation"
 
 
 def _help(text: str, **bounds: Any) -> Any:
@@ -87,6 +86,14 @@ class Settings(BaseSettings):
     token_max_age: Annotated[
         int, Note("s"), _help("Longest life of a token, from `iat` to `exp`; 0 is unlimited.", ge=0)
     ] = 86_400
+    token_leeway: Annotated[
+        float, Note("s"), _help("By how much an issuer's clock may be ahead of ours; `exp` has no leeway.", ge=0, le=60)
+    ] = 5.0
+    issuers_file: Annotated[
+        str,
+        Note(expected="a path"),
+        _help("TOML file of further issuers of staff tokens, with their keys; empty is none."),
+    ] = ""
     operator_key: Annotated[
         SecretStr | None,
         _SECRET,
@@ -143,10 +150,10 @@ class Settings(BaseSettings):
     ] = 60.0
 
     jwt_revalidation_interval: Annotated[
-        float, Note("s", later=_REVOKE), _help("How often a connection's JWT is checked again.", gt=0)
+        float, Note("s"), _help("How often a connection's JWT is checked again.", gt=0)
     ] = 300.0
     table_token_revalidation_interval: Annotated[
-        float, Note("s", later=_REVOKE), _help("How often a connection's table token is checked again.", gt=0)
+        float, Note("s"), _help("How often a connection's table token is checked again.", gt=0)
     ] = 1800.0
     history_events: Annotated[int, Note("events"), _help("Critical events that a room's history keeps.", ge=2)] = 1000
     history_ttl: Annotated[int, Note("s"), _help("How long a quiet room's history is kept.", ge=1)] = 3600
@@ -232,7 +239,12 @@ class Settings(BaseSettings):
 
     @property
     def jwt_keys(self) -> dict[str | None, str]:
-        """Secrets of staff tokens by `kid` (None: without); the first is the one to sign with."""
+        """Secrets of staff tokens by `kid` (None: without); the first is the one to sign with.
+
+        Empty where issuers have been named and no secret: nobody is to sign with the development secret then.
+        """
+        if self.issuers_file and self.jwt_secret is None and not self.jwt_secrets:
+            return {}
         return rules.keys(self.jwt_secret, self.jwt_secrets)
 
     @property
