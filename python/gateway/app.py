@@ -21,8 +21,10 @@ from gateway.broker.embedded import EmbeddedServer
 from gateway.broker.redis import create_broker
 from gateway.broker.redis_commands import RedisCommands
 from gateway.broker.redis_history import RedisHistory
+from gateway.broker.redis_limits import RedisLimits
 from gateway.broker.redis_source import RedisSource
 from gateway.broker.url import redact_url
+from gateway.endpoints.attempts import BURST_SECONDS, Attempts
 from gateway.endpoints.catchup import catchup_router
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
@@ -35,7 +37,12 @@ from gateway.fanout.base import Fanout, FanoutLimits
 from gateway.hub.admission import Admission
 from gateway.hub.authenticator import Authenticator
 from gateway.hub.catchup import Catchup
+from gateway.hub.drain import Drain
+from gateway.hub.join_queue import JoinQueue
 from gateway.hub.manager import ConnectionManager
+from gateway.hub.penalties import Penalties
+from gateway.hub.place_keeper import PlaceKeeper
+from gateway.hub.places import PlaceLimits, Places
 from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
@@ -46,10 +53,12 @@ from gateway.ingest.resumes import Resumes
 from gateway.ingest.shared_reads import SharedReads
 from gateway.ingest.stream_consumer import StreamConsumer
 from gateway.ingest.subscriber import RedisSubscriber
+from gateway.ingest.tenant_share import TenantShare
 from gateway.protocol.audiences import PATTERNS
 from gateway.protocol.routing import RoutingTable
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.resilience.jitter import DecorrelatedJitter
+from gateway.resilience.keyed_rate import KeyedRate
 from gateway.server.keeper import ConnectionKeeper
 from gateway.server.signals import drain_on_signal
 from gateway.settings import Settings, connection_ceiling
@@ -76,6 +85,7 @@ class _Running:
 
     edge: Edge
     ways_in: tuple[RedisSubscriber, LiveSubscriber, StreamConsumer]
+    drain: Drain
     draining: asyncio.Task[None] | None = None
 
 
@@ -150,14 +160,18 @@ class Gateway:
             self._running = None
         _log.info("gateway stopped")
 
-    async def drain(self) -> None:
-        """Admit nobody new, take no more events, pass on what was accepted, and close everybody with 1001.
+    async def drain(self, *, at_once: bool = False) -> None:
+        """Admit nobody new, send everybody away, take no more events, pass on what was accepted, and close with 1001.
 
-        Returns when it is done, at the latest after `GATEWAY_DRAIN_SECONDS` and the seconds that a close may take.
-        May be called again: everybody waits for the same drain.
+        Connections are told when to come back, over `GATEWAY_DRAIN_SECONDS`, and get their events until they leave;
+        with `at_once` they are closed without that. Returns when it is done: at the latest after twice that time, for
+        what is still to be passed on, and the seconds that a close may take. May be called again: everybody waits for
+        the same drain, and `at_once` hurries it.
         """
         if (running := self._running) is None:
             return
+        if at_once:
+            running.drain.hurry()
         if running.draining is None:
             running.edge.draining = True
             self.metrics.draining.set(1)
@@ -171,12 +185,13 @@ class Gateway:
 
     async def _say_goodbye(self) -> None:
         try:
-            await self.drain()
+            await self.drain(at_once=True)
         finally:
             self._keeper.empty()
 
     async def _drain(self, running: _Running) -> None:
         _log.info("draining", connections=running.edge.fanout.stats().connections)
+        await running.drain.send_away(self.settings.drain_seconds)
         await asyncio.gather(*(way_in.stop(STOP_SECONDS) for way_in in running.ways_in))
         await running.edge.fanout.stop(self.settings.drain_seconds)
 
@@ -223,7 +238,28 @@ class Gateway:
             node=connection_ceiling(settings),
             per_user=settings.max_connections_per_user,
             per_session=settings.max_connections_per_session,
+            staff_reserve=settings.staff_reserve,
         )
+        limit_store = RedisLimits(reading)
+        to_write = asyncio.Event()
+        penalties = Penalties(limit_store, metrics.limits, clock, to_write.set)
+        places = Places(
+            limit_store,
+            PlaceLimits(
+                user=settings.max_connections_per_user,
+                session=settings.max_connections_per_session,
+                tenant=settings.max_connections_per_tenant,
+            ),
+            penalties,
+            tenant_rate=_tenant_attempts(settings, clock),
+            check_node=admission.check,
+            on_given_up=to_write.set,
+        )
+        place_keeper = PlaceKeeper(
+            fanout, places, penalties, metrics.limits, wake=to_write, jitter=DecorrelatedJitter(cap=5.0)
+        )
+        joins = JoinQueue(settings.join_rate, clock)
+        metrics.limits.waiting.set_function(lambda: float(joins.waiting))
         authenticator = Authenticator(
             VerifiedTokens(JwtVerifier(settings.jwt_keys, settings.token_max_age, clock), clock),
             VerifiedTokens(TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock), clock),
@@ -234,6 +270,8 @@ class Gateway:
         manager = ConnectionManager(
             fanout,
             admission=admission,
+            places=places,
+            penalties=penalties,
             authenticator=authenticator,
             sectors=sectors,
             interest=interest,
@@ -261,6 +299,7 @@ class Gateway:
             drop_rate=drop_rate,
             observer=metrics.ingest,
             clock=clock,
+            share=TenantShare(settings.event_rate_per_tenant, clock),
         )
         live = LiveSubscriber(
             broker,
@@ -294,6 +333,8 @@ class Gateway:
             manager=manager,
             catchup=Catchup(authenticator, sectors, reads),
             admission=admission,
+            attempts=Attempts(settings.attempt_rate, settings.trusted_proxies, clock),
+            joins=joins,
             origins=self._origins,
             observer=metrics,
             metrics=metrics,
@@ -307,12 +348,15 @@ class Gateway:
                 lost_at_source=lambda: relay.lost_at_source,
             ),
         )
-        self._running = _Running(edge, (subscriber, live, relay))
+        self._running = _Running(edge, (subscriber, live, relay), Drain(fanout, metrics.limits))
+        stack.push_async_callback(place_keeper.stop)
         stack.push_async_callback(resumes.stop)
         stack.push_async_callback(manager.stop)
-        stack.push_async_callback(self.drain)
+        # By itself only where no signal came first: under a server that is not `gateway serve`.
+        stack.push_async_callback(self.drain, at_once=True)
         # The seed's order: workers, subscriber, stream consumer. Whoever passes events on is there before events come.
         await fanout.start()
+        await place_keeper.start()
         for way_in in self._running.ways_in:
             await way_in.start()
         await self._greet(broker, subscriber, live, url)
@@ -383,6 +427,11 @@ class Gateway:
             trials=settings.breaker_trials,
             on_change=self.metrics.on_breaker,
         )
+
+
+def _tenant_attempts(settings: Settings, clock: Clock) -> KeyedRate[int]:
+    rate = settings.attempt_rate_per_tenant
+    return KeyedRate(rate, max(1.0, rate * BURST_SECONDS), clock)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

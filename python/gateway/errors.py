@@ -28,11 +28,27 @@ class RevokedError(TokenError):
 
 
 class LimitError(GatewayError):
-    """The user or the table session has as many connections as it may have: close code 4029."""
+    """The user, the table session or the tenant has as many connections as it may have: close code 4029."""
+
+
+class AbuseError(LimitError):
+    """The user or the table session was closed for its message rate a moment ago: close code 4029."""
+
+
+class TenantBusyError(GatewayError):
+    """The tenant connects faster than it may: close code 1013, since its clients are to come back."""
 
 
 class NodeFullError(GatewayError):
     """The node has as many connections as it may have: HTTP 503."""
+
+
+class DrainingError(GatewayError):
+    """The node is about to stop: HTTP 503."""
+
+
+class JoinQueueError(GatewayError):
+    """The node takes up clients as fast as it may, and others wait already: HTTP 503."""
 
 
 class ResumeError(GatewayError):

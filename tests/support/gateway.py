@@ -45,7 +45,7 @@ def run_gateway(redis_url: str, **settings: Any) -> Iterator[RunningGateway]:
     app = create_app(loaded)
     # As `gateway serve` does it.
     ws = "gateway.server.handoff:HandoffProtocol" if loaded.reactors else "websockets-sansio"
-    with run_uvicorn(app, ws=ws, ws_ping_interval=None) as (port, loop):
+    with run_uvicorn(app, ws=ws, ws_ping_interval=None, proxy_headers=False) as (port, loop):
         yield RunningGateway(port, app.state.gateway, loop)
 
 

@@ -8,17 +8,19 @@ from gateway.hub.profiles import PROFILES, EndpointProfile
 
 
 class Label(msgspec.Struct, frozen=True, array_like=True):
-    """The endpoint that a connection came by, where its sectors are from, and since when it is there.
+    """The endpoint that a connection came by, where its sectors are from, since when it is there, and its place.
 
     Attributes:
         endpoint: name of the profile.
         sectors_from_token: whether the token's own claim stands instead of the sector directory.
         since: Unix seconds of the connect.
+        place: number of its place among the limits over all nodes; 0 if it has none.
     """
 
     endpoint: str
     sectors_from_token: bool
     since: int
+    place: int = 0
 
     @property
     def profile(self) -> EndpointProfile:
@@ -26,7 +28,7 @@ class Label(msgspec.Struct, frozen=True, array_like=True):
         return PROFILES[self.endpoint]
 
     def encode(self) -> bytes:
-        """At most some 40 bytes; a core allows 128."""
+        """At most some 60 bytes; a core allows 128."""
         return msgspec.json.encode(self)
 
     @classmethod

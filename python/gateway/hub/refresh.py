@@ -119,10 +119,8 @@ class ConnectionRefresh:
             rooms = [membership.room for membership in memberships]
             async with self._interest.hold(channels_of(memberships)), self._rooms.hold(rooms):
                 self._fanout.move(connection, memberships, positions_of(self._rooms, rooms))
-                self._fanout.set_identity(
-                    connection,
-                    core_identity(identity, Label(label.endpoint, identity.sectors is not None, label.since)),
-                )
+                renewed = Label(label.endpoint, identity.sectors is not None, label.since, label.place)
+                self._fanout.set_identity(connection, core_identity(identity, renewed))
         except BrokerError:
             return ErrorCode.TOO_SOON
         except TokenError:
