@@ -1,8 +1,8 @@
 """`python -m benches.fairness`: what a noisy tenant costs a quiet one.
 
 A gateway as `gateway serve` runs it, with `GATEWAY_EVENT_RATE_PER_TENANT` as each tenant's share. A quiet tenant
-publishes a few events a second; a noisy one publishes its share in one half of each round, and ten times its share in
-the other. What is compared is the quiet tenant's latency from publish to receipt, of which the p99 may grow by a quarter.
+publishes a few events a second; a noisy one publishes its share in one half of each round, and ten times that in the
+other. What is compared is the quiet tenant's latency from publish to receipt, of which the p99 may grow by a quarter.
 For contrast the same is done without a share.
 
 Redis, the noisy tenant's clients and its producer are processes of their own; the quiet tenant's are in this one.
@@ -172,9 +172,8 @@ def _gateway(redis_url: str, share: int) -> Iterator[int]:
 
 def _dropped(port: int) -> int:
     scrape = httpx.get(f"http://127.0.0.1:{port}/ws/metrics", timeout=10).text
-    line = next(
-        line for line in scrape.splitlines() if line.startswith('gateway_events_dropped_total{reason="tenant_rate"')
-    )
+    series = 'gateway_events_dropped_total{reason="tenant_rate"}'
+    line = next(line for line in scrape.splitlines() if line.startswith(series))
     return int(float(line.rpartition(" ")[2]))
 
 
@@ -241,9 +240,12 @@ async def _listen(port: int, count: int, ready: multiprocessing.synchronize.Even
 
 def report(numbers: Numbers, limited: Latencies, unlimited: Latencies) -> str:
     """A table with the ratios."""
-    lines = [
+    title = (
         f"quiet tenant's p99, {QUIET_RATE} events/s to {numbers.quiet_clients} clients, beside a noisy tenant with "
-        f"{numbers.noisy_clients} clients; share {numbers.share} events/s; {numbers.rounds} rounds",
+        f"{numbers.noisy_clients} clients; share {numbers.share} events/s; {numbers.rounds} rounds"
+    )
+    lines = [
+        title,
         "",
         "| GATEWAY_EVENT_RATE_PER_TENANT | noisy at its share | noisy at ten times | ratio | noisy events dropped |",
         "|---|---|---|---|---|",

@@ -48,7 +48,7 @@ CLOSE_CODES: dict[WSCloseCode, CloseCodeMeaning] = {
     WSCloseCode.AUTH_FAILED: CloseCodeMeaning("token bad, expired or revoked", "no"),
     WSCloseCode.FORBIDDEN: CloseCodeMeaning("role or branch not allowed, or a refresh for somebody else", "no"),
     WSCloseCode.RATE_LIMITED: CloseCodeMeaning(
-        "over 20 messages/s (a bucket of 20, refilled 20 a second) now or in the last 60 s, or over a connections limit",
+        "over 20 messages/s (a bucket of 20, refilled 20 a second), for 60 s, or over a connections limit",
         "no",
     ),
 }
