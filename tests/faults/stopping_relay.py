@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import gateway.app
+import gateway.wiring.ways_in
 from gateway.broker.streams_base import RelayResult, RoomBatch
 from gateway.cli import main
 from gateway.errors import LeaseLostError
@@ -139,5 +139,5 @@ for _name in STEPS[1:]:  # all but `take_lease`
 
 if __name__ == "__main__":
     # The composition root names its classes as globals of its module.
-    gateway.app.StreamConsumer = StoppingRelay  # type: ignore[attr-defined]
+    gateway.wiring.ways_in.StreamConsumer = StoppingRelay  # type: ignore[attr-defined]
     main()

@@ -30,7 +30,7 @@ def as_user(server: ValkeyServer, user: str) -> str:
 
 async def apply_acl(server: ValkeyServer, *, cluster: bool = False) -> None:
     lines = re.findall(r"^ACL SETUSER .*$", PAGE.read_text("utf-8"), re.MULTILINE)
-    assert len(lines) == 5
+    assert len(lines) == 6
     if not cluster:
         lines = [line for line in lines if " on " in line]
         assert len(lines) == 3

@@ -208,7 +208,7 @@ class RightsRig:
         connection = self.fanout.attach(
             socket,
             profile.memberships(identity, identity.sectors or sectors),
-            self.rights.grant(profile, identity, int(self.clock.time())),
+            self.rights.grant(profile, identity, int(self.clock.time()), 0),
         )
         self.sockets[connection] = socket
         self._served.append(asyncio.ensure_future(self.fanout.serve(connection)))

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from gateway.auth.origin import OriginPolicy
 from gateway.broker.base import Broker
+from gateway.endpoints.attempts import Attempts
 from gateway.endpoints.handoff import Handoffs
 from gateway.fanout.base import Fanout
 from gateway.hub.admission import Admission
 from gateway.hub.base import HubObserver
 from gateway.hub.catchup import Catchup
+from gateway.hub.join_queue import JoinQueue
 from gateway.hub.manager import ConnectionManager
 from gateway.telemetry.metrics import Metrics
 
@@ -50,6 +52,8 @@ class Edge:
     manager: ConnectionManager
     catchup: Catchup
     admission: Admission
+    attempts: Attempts
+    joins: JoinQueue
     origins: OriginPolicy
     handoffs: Handoffs
     observer: HubObserver

@@ -25,6 +25,26 @@ class ChannelInterest(Protocol):
         ...
 
 
+class LimitObserver(Protocol):
+    """Told of places and hints; `telemetry.limit_metrics` keeps it. Must not raise."""
+
+    def on_places_renewed(self, places: int) -> None:
+        """So many places are held for another lease."""
+        ...
+
+    def on_limits_put_off(self) -> None:
+        """Redis took neither a renewal nor what was given up or imposed; it is tried again."""
+        ...
+
+    def on_penalty(self) -> None:
+        """A user or table session is refused for a while."""
+        ...
+
+    def on_reconnect_hints(self, connections: int) -> None:
+        """So many connections were told when to come back."""
+        ...
+
+
 class HubObserver(Protocol):
     """Told of connections; `telemetry.metrics.Metrics` keeps it. Must not raise."""
 

@@ -132,7 +132,7 @@ class ConnectionRefresh:
             memberships = label.profile.memberships(identity, sectors)
             rooms = [membership.room for membership in memberships]
             async with self._interest.hold(channels_of(memberships)), self._rooms.hold(rooms):
-                granted = self._rights.grant(label.profile, identity, label.since)
+                granted = self._rights.grant(label.profile, identity, label.since, label.place)
                 self._fanout.move(connection, memberships, positions_of(self._rooms, rooms))
                 self._fanout.set_identity(connection, granted)
         except (BrokerError, KeysAwayError):

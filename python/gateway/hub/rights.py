@@ -81,13 +81,14 @@ class Rights:
         """A user's sectors were announced to have changed."""
         self._sectors.put((tenant, user), None)
 
-    def grant(self, profile: EndpointProfile, identity: Identity, since: int) -> ConnectionIdentity:
+    def grant(self, profile: EndpointProfile, identity: Identity, since: int, place: int) -> ConnectionIdentity:
         """What the core is to know of a connection. Give it to the core in the same step, without an `await`.
 
         Args:
             profile: the endpoint.
             identity: of a token that was checked within the last `MEMORY_SECONDS`.
             since: Unix seconds of the connect.
+            place: see `Label`.
 
         Raises:
             RevokedError: the token was revoked since it was checked.
@@ -95,7 +96,7 @@ class Rights:
         judge(identity, [self._revoked.get(key) for key in keys_for(identity)])
         if profile.sectors and identity.sectors is None and (identity.tenant, identity.subject) in self._sectors:
             self._on_overtaken(identity.tenant, identity.subject)
-        label = Label(profile.name, identity.sectors is not None, since, identity.issued_at)
+        label = Label(profile.name, identity.sectors is not None, since, identity.issued_at, place)
         every = self._intervals.staff if identity.kind == "staff" else self._intervals.diner
         return ConnectionIdentity(
             identity.tenant, identity.keys, identity.expires_at, label.encode(), check_every=every

@@ -114,7 +114,7 @@ async def test_a_token_that_was_replaced_while_redis_was_asked_is_not_closed_for
         rig.redis.gate = asyncio.Event()
         rig.revalidation.on_due([connection])
         await settle()
-        rig.fanout.set_identity(connection, rig.rights.grant(WAITER, waiter(token_id="new"), 0))
+        rig.fanout.set_identity(connection, rig.rights.grant(WAITER, waiter(token_id="new"), 0, 0))
         rig.redis.gate.set()
         await settle()
         assert rig.closed == {}

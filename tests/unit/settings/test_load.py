@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ DEFAULTS: dict[str, Any] = {
     "relay_lease": 10.0,
     "dlq_tries": 3,
     "drain_seconds": 5.0,
+    "staff_reserve": 5.0,
+    "join_rate": 500.0,
+    "attempt_rate": 20.0,
+    "attempt_rate_per_tenant": 0.0,
+    "event_rate_per_tenant": 0.0,
+    "trusted_proxies": (),
     "breaker_failures": 5,
     "breaker_open": 30.0,
     "breaker_trials": 3,
@@ -93,6 +100,12 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "GATEWAY_MAX_CONNECTIONS_PER_USER": "0",
         "GATEWAY_MAX_CONNECTIONS_PER_SESSION": "5",
         "GATEWAY_MAX_CONNECTIONS_PER_TENANT": "6",
+        "GATEWAY_STAFF_RESERVE": "6",
+        "GATEWAY_JOIN_RATE": "7",
+        "GATEWAY_ATTEMPT_RATE": "8",
+        "GATEWAY_ATTEMPT_RATE_PER_TENANT": "9",
+        "GATEWAY_EVENT_RATE_PER_TENANT": "10",
+        "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::7",
         "GATEWAY_MESSAGE_RATE": "7",
         "GATEWAY_MAX_MESSAGE_BYTES": "1024",
         "GATEWAY_HEARTBEAT_INTERVAL": "0.5",
@@ -120,6 +133,15 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert settings.table_token_keys == {None: OTHER, "k3": LONG}
     assert settings.allowed_origins == ("https://a.example", "https://b.example")
     assert settings.heartbeat_interval == 0.5
+    assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("2001:db8::7/128"))
+
+
+@pytest.mark.parametrize("value", ["10.0.0.1/8", "proxy.example", "10.0.0.0/33", "*"])
+def test_a_proxy_that_is_no_network_is_refused_with_what_is_expected(value: str) -> None:
+    found = problem({"GATEWAY_TRUSTED_PROXIES": value})
+    assert "GATEWAY_TRUSTED_PROXIES" in found
+    assert "10.0.0.0/8" in found
+    assert "\n" not in found
 
 
 def test_empty_variables_are_not_set() -> None:
