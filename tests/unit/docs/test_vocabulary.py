@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.settings.note import note_of, variable
 from gateway.telemetry.metrics import Metrics
@@ -21,6 +22,8 @@ FILES = {f"{variable(name)}_FILE" for name, field in Settings.model_fields.items
 METRICS = {entry.name for entry in Metrics().catalogue()}
 EXPOSED = {f"{entry.name}{end}" for entry in Metrics().catalogue() for end in ("_bucket", "_sum", "_count")}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+ROUTES = {getattr(route, "path", "") for route in create_app(Settings.load({})).routes}
 
 # The history of what was decided and changed may name what is gone.
 NOW = [page for page in pages() if page.name != "CHANGELOG.md"]
@@ -57,6 +60,12 @@ def test_files_are_files(page: Path) -> None:
 
 def _is_an_example(name: str) -> bool:
     return name.startswith(("/", "dist/", "build/"))
+
+
+@everywhere
+def test_paths_are_routes(page: Path) -> None:
+    named = re.findall(r"(/ws(?:/[a-z]+)+)\b", page.read_text("utf-8"))
+    assert set(named) <= ROUTES
 
 
 @everywhere
