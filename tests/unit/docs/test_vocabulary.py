@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import create_app
+from gateway.hub.profiles import PROFILES
 from gateway.settings import Settings
 from gateway.settings.note import note_of, variable
 from gateway.telemetry.metrics import Metrics
@@ -23,7 +24,7 @@ METRICS = {entry.name for entry in Metrics().catalogue()}
 EXPOSED = {f"{entry.name}{end}" for entry in Metrics().catalogue() for end in ("_bucket", "_sum", "_count")}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
-ROUTES = {getattr(route, "path", "") for route in create_app(Settings.load({})).routes}
+ROUTES = {*create_app(Settings.load({})).openapi()["paths"], *(profile.path for profile in PROFILES.values())}
 
 # The history of what was decided and changed may name what is gone.
 NOW = [page for page in pages() if page.name != "CHANGELOG.md"]
