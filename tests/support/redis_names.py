@@ -10,7 +10,7 @@ from typing import Any
 
 import gateway.protocol
 from gateway.hub import sectors
-from gateway.protocol import keys, limit_keys, rights
+from gateway.protocol import limit_keys, rights
 from gateway.types import Room
 
 MODULES = (
@@ -30,6 +30,8 @@ _SAMPLES: dict[str, list[Any]] = {
     "user": ["12"],
     "session": [77],
     "token_id": ["<jti>"],
+    "run": ["<run>"],
+    "question": ["<question>"],
 }
 _SUBJECTS = ["user:12", "session:77"]
 """What `key` is where a limit is meant; of an idempotency key it is whatever a producer likes."""
@@ -37,8 +39,13 @@ _SUBJECTS = ["user:12", "session:77"]
 
 def documented_names() -> set[str]:
     """All but the channels of best-effort events: of tenant 7, branch 5, user 12, table session 77."""
-    named = {keys.SOURCE, keys.GROUP, keys.DLQ, keys.LEASE, keys.FENCE, rights.REVOKED_CHANNEL, rights.SECTORS_CHANNEL}
-    return named | {name for module in MODULES for name in _made_by(module)}
+    fixed = {
+        value
+        for module in MODULES
+        for name, value in vars(module).items()
+        if isinstance(value, str) and name.isupper() and not name.endswith(("CONSUMER", "_PATTERN", "_PREFIX"))
+    }
+    return fixed | {name for module in MODULES for name in _made_by(module)}
 
 
 def _made_by(module: ModuleType) -> set[str]:
