@@ -28,6 +28,7 @@ from gateway.settings import settings_table
 from gateway.telemetry.metrics import Metrics
 from scripts.markdown_table import markdown
 from scripts.spanish import tables as spanish
+from scripts.spanish.catalogue import untranslated, unused
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -173,6 +174,10 @@ def main() -> int:
                 page.write_text(text, "utf-8")
     for name in drifted:
         print(f"{name}: {'written' if write else 'differs from the code; run `make docs`'}")
+    for sentence in untranslated():
+        print(f"docs/es: not translated yet, scripts/spanish: {sentence}")
+    for sentence in unused():
+        print(f"docs/es: nothing needs this translation, scripts/spanish: {sentence}")
     return 1 if drifted and not write else 0
 
 

@@ -119,4 +119,33 @@ SENTENCES: dict[str, str] = {
     "The longest that a reactor let its mailbox wait since the last scrape.": (
         "Lo más que un reactor hizo esperar a su buzón desde la última lectura."
     ),
+    "Connections closed with 1013, because they were too slow to be kept.": (
+        "Conexiones cerradas con 1013 por ser demasiado lentas."
+    ),
+    "By how much the event loop woke too late, twice a second.": (
+        "Cuánto tarde despertó el bucle de eventos, dos veces por segundo."
+    ),
+    "How much may be in flight; 0 is unlimited.": "Cuánto puede haber en curso; 0 es sin límite.",
+    "Memory that Redis uses; of a cluster, its masters together.": (
+        "Memoria que usa Redis; en un clúster, la de sus maestros sumada."
+    ),
+    "The most that it may use; 0 where nothing limits it.": "Lo más que puede usar; 0 si nada lo limita.",
+    "Keys that Redis threw away to make room.": "Claves que Redis tiró para hacer sitio.",
+    "Commands that came into Redis' slow log.": "Órdenes que entraron en el registro de lentas de Redis.",
+    "The slowest of those since the last reading.": "La más lenta de ellas desde la última lectura.",
+    "Entries of the stream of critical events.": "Entradas del stream de eventos críticos.",
+    "Those of them that a relay was given and has not acknowledged.": (
+        "Las que se dieron a un relé y este no ha confirmado."
+    ),
+    "Those of them that no relay was given yet.": "Las que aún no se han dado a ningún relé.",
+    "Entries of the dead-letter queue.": "Cartas de la DLQ.",
+    "Readings of these numbers that Redis did not answer.": "Lecturas de estas cifras a las que Redis no respondió.",
+    "Bytes that wait in all outboxes.": "Bytes que esperan en todas las bandejas de salida.",
+    "From an event's acceptance until it is written, or in the outbox of whoever cannot take it at once.": (
+        "Desde que se acepta un evento hasta que está escrito, o en la bandeja de quien no puede recibirlo en el acto."
+    ),
+    "The same from its beginning: by its stream id, or from when this node read it.": (
+        "Lo mismo desde su origen: según su id del stream, o desde que este nodo lo leyó."
+    ),
+    "Recipients of an event on this node.": "Destinatarios de un evento en este nodo.",
 }

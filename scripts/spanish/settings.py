@@ -116,4 +116,21 @@ SENTENCES: dict[str, str] = {
     ),
     "The window over which that share is taken.": "La ventana sobre la que se toma esa parte.",
     "At most one alert in this time.": "Como mucho una alerta en este tiempo.",
+    "Spans of events that bring a `traceparent`, by OpenTelemetry, which `OTEL_…` variables set up.": (
+        "Trazas de los eventos que traen un `traceparent`, con OpenTelemetry, que se configura con variables `OTEL_…`."
+    ),
+    "Key for `/ws/health/detailed`, `/ws/metrics` and all of `/api/v1`, sent as `Authorization: Bearer …`.": (
+        "Clave de `/ws/health/detailed`, `/ws/metrics` y todo `/api/v1`, enviada como `Authorization: Bearer …`."
+    ),
+    "Keys that may look at everything under `/api/v1`, each with a name for the log.": (
+        "Claves que pueden mirarlo todo bajo `/api/v1`, cada una con un nombre para el registro."
+    ),
+    "Keys that may send events by `/api/v1`.": "Claves que pueden enviar eventos por `/api/v1`.",
+    "Keys that may disconnect, revoke, drain, replay and discard by `/api/v1`.": (
+        "Claves que pueden desconectar, revocar, drenar, reenviar y descartar por `/api/v1`."
+    ),
+    "Events that this node takes by `/api/v1`, a second's worth or 1000 at once; 0 is unlimited.": (
+        "Eventos que este nodo acepta por `/api/v1`, los de un segundo o 1000 a la vez; 0 es sin límite."
+    ),
+    "The same for one tenant; 0 is unlimited.": "Lo mismo para un tenant; 0 es sin límite.",
 }

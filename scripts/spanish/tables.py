@@ -18,6 +18,7 @@ from gateway.settings import Settings
 from gateway.settings.note import note_of, variable
 from gateway.telemetry.metrics import Metrics
 from scripts.markdown_table import markdown
+from scripts.spanish import redis_names
 from scripts.spanish.catalogue import spanish
 from scripts.spanish.constants import CONSTANTS, spelled, value_of
 
@@ -117,6 +118,16 @@ def _metrics() -> str:
     )
 
 
+def _redis_names() -> str:
+    return markdown(
+        ("nombre", "tipo y vida", "qué es", "quién escribe"),
+        (
+            (name if name.startswith("`") else spanish(name), spanish(kind), spanish(what), spanish(who))
+            for name, kind, what, who in redis_names.rows()
+        ),
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "es_channels": _channels,
     "es_close_codes": _close_codes,
@@ -125,6 +136,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "es_endpoints": _endpoints,
     "es_error_codes": lambda: _sentences("código", ERROR_CODES),
     "es_metrics": _metrics,
+    "es_redis_names": _redis_names,
     "es_refusals": _refusals,
     "es_resume_outcomes": lambda: _sentences("resultado", RESUME_OUTCOMES),
     "es_routing": _routing,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from types import ModuleType
 from typing import Any
 
@@ -31,7 +32,7 @@ _SAMPLES: dict[str, list[Any]] = {
     "session": [77],
     "token_id": ["<jti>"],
     "run": ["<run>"],
-    "question": ["<question>"],
+    "question": ["<id>"],
 }
 _SUBJECTS = ["user:12", "session:77"]
 """What `key` is where a limit is meant; of an idempotency key it is whatever a producer likes."""
@@ -46,6 +47,12 @@ def documented_names() -> set[str]:
         if isinstance(value, str) and name.isupper() and not name.endswith(("CONSUMER", "_PATTERN", "_PREFIX"))
     }
     return fixed | {name for module in MODULES for name in _made_by(module)}
+
+
+def is_made(name: str) -> bool:
+    """Whether the code can make this name, with something in the place of what stands in angle brackets."""
+    patterns = (re.sub(r"<\w+>", ".+", re.escape(made)) for made in documented_names())
+    return any(re.fullmatch(pattern, name) for pattern in patterns)
 
 
 def _made_by(module: ModuleType) -> set[str]:
