@@ -26,6 +26,10 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"),
 
 ROUTES = {*create_app(Settings.load({})).openapi()["paths"], *(profile.path for profile in PROFILES.values())}
 
+_UNLIMITED = ("unlimited", "sin límite")
+_UNITS = {"KiB": 1024}
+_DEFAULT = re.compile(rf"`(GATEWAY_[A-Z_]+)`\s\(({'|'.join(_UNLIMITED)}|\d[\d,]*(?![\d,.]))\s?(KiB)?")
+
 # The history of what was decided and changed may name what is gone.
 NOW = [page for page in pages() if page.name != "CHANGELOG.md"]
 
@@ -36,6 +40,16 @@ everywhere = pytest.mark.parametrize("page", NOW, ids=name_of)
 def test_settings_are_settings(page: Path) -> None:
     named = re.findall(r"\bGATEWAY_[A-Z_]*[A-Z](?![A-Z_…*])", page.read_text("utf-8"))
     assert set(named) <= SETTINGS | FILES | CLIENT_VARIABLES
+
+
+@everywhere
+def test_defaults_in_brackets_are_the_defaults(page: Path) -> None:
+    """`GATEWAY_JOIN_RATE` (500/s), and the like."""
+    for name, number, unit in _DEFAULT.findall(page.read_text("utf-8")):
+        if name in SETTINGS:
+            default = Settings.model_fields[name.removeprefix("GATEWAY_").lower()].default
+            said = 0 if number in _UNLIMITED else float(number.replace(",", "")) * _UNITS.get(unit, 1)
+            assert said == default, name
 
 
 @everywhere
