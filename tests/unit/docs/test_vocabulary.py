@@ -22,6 +22,7 @@ SETTINGS = {variable(name) for name in Settings.model_fields}
 FILES = {f"{variable(name)}_FILE" for name, field in Settings.model_fields.items() if note_of(field).secret}
 METRICS = {entry.name for entry in Metrics().catalogue()}
 EXPOSED = {f"{entry.name}{end}" for entry in Metrics().catalogue() for end in ("_bucket", "_sum", "_count")}
+SOURCES = "\n".join(path.read_text("utf-8") for path in (ROOT / "python").rglob("*.py"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 ROUTES = {*create_app(Settings.load({})).openapi()["paths"], *(profile.path for profile in PROFILES.values())}
@@ -61,7 +62,8 @@ def test_metrics_are_metrics(page: Path) -> None:
 @everywhere
 def test_modules_are_modules(page: Path) -> None:
     for name in quoted(prose(page)):
-        if re.fullmatch(r"gateway(\.\w+)+", name) and name != "gateway.handoff":  # an ASGI extension is called so
+        # Loggers, and the ASGI extension, have names like modules; the code says them as text.
+        if re.fullmatch(r"gateway(\.\w+)+", name) and f'"{name}"' not in SOURCES:
             resolve(name)
 
 
