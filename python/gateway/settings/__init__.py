@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.settings.ceiling import DESCRIPTOR_RESERVE, connection_ceiling
+from gateway.settings.listing import SettingLine, list_settings
 from gateway.settings.model import Settings
 from gateway.settings.reference import settings_table
 from gateway.settings.rules import DEVELOPMENT_SECRET, MIN_SECRET_BYTES
@@ -12,8 +13,10 @@ __all__ = [
     "DESCRIPTOR_RESERVE",
     "DEVELOPMENT_SECRET",
     "MIN_SECRET_BYTES",
+    "SettingLine",
     "Settings",
     "connection_ceiling",
+    "list_settings",
     "read_secret",
     "settings_table",
 ]
