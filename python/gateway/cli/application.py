@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import config, demo, dlq, dlq_emptying, emit, publish, revoke, serve, tail, token
+from gateway.cli import config, demo, dlq, dlq_emptying, doctor, emit, publish, revoke, serve, tail, token
 from gateway.cli.speech import examples, help_of, result
 
 
@@ -63,5 +63,6 @@ _add(letters, dlq_emptying.replay, dlq_emptying.REPLAY_EXAMPLES)
 _add(letters, dlq_emptying.discard, dlq_emptying.DISCARD_EXAMPLES)
 application.add_typer(letters, name="dlq")
 _add(application, tail.tail, tail.EXAMPLES)
+_add(application, doctor.doctor, doctor.EXAMPLES)
 _add(application, config.config, config.EXAMPLES)
 _add(application, demo.demo, demo.EXAMPLES)

@@ -82,3 +82,8 @@ def _hidden(value: Any) -> str:
     if isinstance(value, dict):
         return ",".join(f"{name}:{_hidden(secret)}" for name, secret in value.items())
     return redact_url(value) if value else ""
+
+
+def secret_variables() -> list[str]:
+    """Variables of settings that are secret, and may be read from the file that the same name with `_FILE` names."""
+    return [variable(name) for name, field in Settings.model_fields.items() if note_of(field).secret]

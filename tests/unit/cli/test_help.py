@@ -21,6 +21,7 @@ COMMANDS = [
     ("dlq", "replay"),
     ("dlq", "discard"),
     ("tail",),
+    ("doctor",),
     ("config",),
     ("demo",),
 ]
