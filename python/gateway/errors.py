@@ -129,6 +129,10 @@ class EventRefusedError(GatewayError):
         self.reason = reason
 
 
+class DeadLetterGoneError(GatewayError):
+    """A letter is not in the dead-letter queue, or not any more: HTTP 404."""
+
+
 class RoutingError(SettingsError):
     """The routing file cannot be read as a routing table."""
 
