@@ -82,18 +82,18 @@ def _of_environment() -> str | None:
         except ValueError as error:
             raise SettingsError(f"{VARIABLE}{FILE_SUFFIX}: {error}") from None
     if key and not _sendable(key):
-        raise SettingsError(f"{VARIABLE} cannot stand in a header; expected ASCII without spaces")
+        raise SettingsError(f"{VARIABLE} cannot stand in a header; expected printable ASCII")
     return key or None
 
 
 def _checked(key: str, name: str) -> str:
     if not _sendable(key):
-        raise typer.BadParameter("not a key: expected ASCII without spaces", param_hint=name)
+        raise typer.BadParameter("not a key: expected printable ASCII", param_hint=name)
     return key
 
 
 def _sendable(key: str) -> bool:
-    return bool(key) and key.isascii() and key.isprintable() and " " not in key
+    return bool(key) and key.isascii() and key.isprintable()
 
 
 def _loopback(host: str) -> bool:

@@ -53,7 +53,7 @@ def test_a_file_that_is_not_there_is_said(run: Run, fake: FakeApi) -> None:
     assert "GATEWAY_OPERATOR_KEY_FILE" in ended.err
 
 
-@pytest.mark.parametrize("key", ["a b", "é", "a\r\nX-Evil: 1"])
+@pytest.mark.parametrize("key", ["é", "a\r\nX-Evil: 1"])
 def test_what_cannot_stand_in_a_header_is_refused_and_not_repeated(run: Run, fake: FakeApi, key: str) -> None:
     for ended in (
         run("rooms", "--url", fake.url, "--key", key),
@@ -61,7 +61,7 @@ def test_what_cannot_stand_in_a_header_is_refused_and_not_repeated(run: Run, fak
     ):
         assert ended.status == 2
         assert key not in ended.err
-        assert "expected ASCII without spaces" in ended.sentence
+        assert "expected printable ASCII" in ended.sentence
     assert fake.asked == []
 
 
