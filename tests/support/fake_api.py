@@ -78,6 +78,7 @@ def node_status(name: str = "n1", **changes: Any) -> dict[str, Any]:
         "version": "0.1.0",
         "environment": "production",
         "uptime_seconds": 93_784.5,
+        "time": 1_700_000_000.0,
         "fanout": "native",
         "draining": False,
         "ready": True,

@@ -43,6 +43,11 @@ def checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def checked_url_or_none(url: str | None) -> str | None:
+    """The same for an option that may be left out."""
+    return None if url is None else checked_url(url)
+
+
 Url = Annotated[str, typer.Option("--url", metavar="URL", callback=checked_url, help="The gateway, or one of them.")]
 
 Key = Annotated[
