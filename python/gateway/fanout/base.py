@@ -543,13 +543,6 @@ class Fanout(Protocol):
         """
         ...
 
-    def positions(self, connection: ConnectionId) -> dict[int, str]:
-        """See `FanoutCore.positions`: for an answer of Python's own to a heartbeat. Sent next, it is never ahead.
-
-        None of a connection that is resuming.
-        """
-        ...
-
     def info(self, connection: ConnectionId) -> ConnectionInfo:
         """Who is behind a connection, and the rooms and audiences that it is in.
 
