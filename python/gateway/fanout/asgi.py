@@ -152,11 +152,6 @@ class AsgiOwner:
         self._push(found, message)
         return True
 
-    def is_resuming(self, connection: ConnectionId) -> bool:
-        """Whether a connection has yet to be given its last page."""
-        found = self._connections.get(connection)
-        return found is not None and found.held is not None
-
     def page(self, connection: ConnectionId, entries: Sequence[PageEntry], *, last: bool) -> bool:
         """See `Fanout.page`.
 
@@ -249,6 +244,10 @@ class AsgiOwner:
     def on_page_taken(self, connection: AsgiConnection) -> None:
         """See `ConnectionKeeper`."""
         self._outlet.notice(PageNotice(connection.id))
+
+    def on_dropped(self, events: int) -> None:
+        """See `ConnectionKeeper`."""
+        self._observer.on_dropped(events)
 
     def on_closing(self, connection: AsgiConnection) -> None:
         """See `ConnectionKeeper`."""

@@ -438,9 +438,10 @@ class BroadcastObserver(Protocol):
         ...
 
     def on_dropped(self, events: int) -> None:
-        """Best-effort events were dropped from the outbox of a slow connection.
+        """Best-effort events that had been passed to a connection were thrown away.
 
-        A `gap` stands in their place, or the connection was closed in place of them (1013).
+        It is slow, and a `gap` stands in their place or it was closed in place of them (1013); or it ended while it
+        was resuming, and they were held for it.
         """
         ...
 
@@ -539,13 +540,6 @@ class Fanout(Protocol):
 
         Raises:
             ConnectionGoneError: no such connection.
-        """
-        ...
-
-    def positions(self, connection: ConnectionId) -> dict[int, str]:
-        """See `FanoutCore.positions`: for an answer of Python's own to a heartbeat. Sent next, it is never ahead.
-
-        None of a connection that is resuming.
         """
         ...
 

@@ -24,8 +24,9 @@ from gateway.fanout.base import (
     PageEntry,
     Submission,
 )
-from gateway.fanout.broadcaster import ConnectionBroadcaster, Job
+from gateway.fanout.broadcaster import ConnectionBroadcaster
 from gateway.fanout.budget import SharedBudget
+from gateway.fanout.job_queue import Job
 from gateway.fanout.message import control_message
 from gateway.fanout.outlet import NoticeOutlet
 from gateway.fanout.timekeeper import Timekeeper
@@ -225,12 +226,6 @@ class NodeFanout:
         self._owner.set_identity(connection, identity)
         if identity.expires_at is not None or identity.check_every is not None:
             self._timekeeper.look_again()
-
-    def positions(self, connection: ConnectionId) -> dict[int, str]:
-        """See `Fanout.positions`."""
-        if self._owner.is_resuming(connection):
-            return {}
-        return self._core.positions(connection)
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:
         """See `Fanout.info`.
