@@ -356,6 +356,7 @@ async def test_a_pong_is_not_held_and_shows_no_positions_until_the_last_page(rig
     client.socket.say(ping)
     await settle()
     assert client.socket.texts == [PONG]
+    assert rig.fanout.positions(client.id) == {}
     rig.page(client, past(1))
     client.socket.say(ping)
     await settle()
@@ -367,6 +368,7 @@ async def test_a_pong_is_not_held_and_shows_no_positions_until_the_last_page(rig
     await settle()
     assert client.socket.numbers == [1, 2]
     assert client.socket.events[-1] == {"type": "pong", "positions": {"5": past_position(2)}}
+    assert rig.fanout.positions(client.id) == {5: past_position(2)}
     assert rig.pings == 3
 
 

@@ -316,6 +316,7 @@ class FanoutMachine(RuleBasedStateMachine):
             if member.open and member.resuming:
                 assert not member.client.socket.numbers, "an event was not held"
                 assert not any(got.get("positions") for got in events), "a position came before what it counts"
+                assert self.rig.fanout.positions(member.client.id) == {}
             assert self.rig.listener.pages.count(member.client.id) <= member.pages
 
     @invariant()

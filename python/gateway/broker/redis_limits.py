@@ -50,8 +50,8 @@ class RedisLimits:
 
     async def holders(self, key: str) -> list[str]:
         """See `LimitStore.holders`."""
-        names, _ = await self._run([("ZRANGE", key, 0, -1)], [])
-        return [name.decode() for name in names[0]]
+        (names,) = await self._run([("ZRANGE", key, 0, -1)], [])
+        return [name.decode() for name in names]
 
     async def beat(self, run: str, number: int) -> None:
         """See `LimitStore.beat`."""
@@ -59,8 +59,7 @@ class RedisLimits:
 
     async def beats(self, runs: Sequence[str]) -> list[bytes | None]:
         """See `LimitStore.beats`."""
-        numbers, _ = await self._run([("GET", beat_key(run)) for run in runs], [])
-        return numbers
+        return await self._run([("GET", beat_key(run)) for run in runs], [])
 
     async def penalise(self, keys: Mapping[str, float]) -> None:
         """See `LimitStore.penalise`."""
@@ -88,10 +87,13 @@ class RedisLimits:
         names = [limit.key for limit in claim.limits]
         return self._take, names, [claim.member, self._lease, *limits, *claim.gone]
 
-    async def _run(self, commands: Sequence[_Command], calls: Sequence[_Call]) -> None:
-        for answer in await self._execute(commands, calls):
+    async def _run(self, commands: Sequence[_Command], calls: Sequence[_Call]) -> list[Any]:
+        """The answers; one that is an error is an error of all."""
+        answers = await self._execute(commands, calls)
+        for answer in answers:
             if isinstance(answer, Exception):
                 raise broker_error(self._commands.where, answer) from answer
+        return answers
 
     async def _execute(self, commands: Sequence[_Command], calls: Sequence[_Call]) -> list[Any]:
         """Run commands and scripts in one pipeline: one round trip, but for a server that does not know a script yet.

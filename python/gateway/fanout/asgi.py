@@ -152,6 +152,11 @@ class AsgiOwner:
         self._push(found, message)
         return True
 
+    def is_resuming(self, connection: ConnectionId) -> bool:
+        """Whether a connection has yet to be given its last page."""
+        found = self._connections.get(connection)
+        return found is not None and found.held is not None
+
     def page(self, connection: ConnectionId, entries: Sequence[PageEntry], *, last: bool) -> bool:
         """See `Fanout.page`.
 

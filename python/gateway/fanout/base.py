@@ -543,6 +543,13 @@ class Fanout(Protocol):
         """
         ...
 
+    def positions(self, connection: ConnectionId) -> dict[int, str]:
+        """See `FanoutCore.positions`: what the operator's reports say of a connection.
+
+        None of a connection that is resuming.
+        """
+        ...
+
     def info(self, connection: ConnectionId) -> ConnectionInfo:
         """Who is behind a connection, and the rooms and audiences that it is in.
 

@@ -227,6 +227,12 @@ class NodeFanout:
         if identity.expires_at is not None or identity.check_every is not None:
             self._timekeeper.look_again()
 
+    def positions(self, connection: ConnectionId) -> dict[int, str]:
+        """See `Fanout.positions`."""
+        if self._owner.is_resuming(connection):
+            return {}
+        return self._core.positions(connection)
+
     def info(self, connection: ConnectionId) -> ConnectionInfo:
         """See `Fanout.info`.
 

@@ -134,7 +134,7 @@ class NativeCore:
         self._core.finish(ticket, passed)
 
     def positions(self, connection: ConnectionId) -> dict[int, str]:
-        """See `FanoutCore.positions`."""
+        """See `FanoutCore.positions`. None of a reactor's connection that is resuming."""
         return dict(self._core.positions(connection))
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:

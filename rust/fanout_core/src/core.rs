@@ -412,12 +412,18 @@ impl Core {
         }
     }
 
-    /// The positions of a connection's rooms that have one, by branch; none when it is not there.
+    /// The positions of a connection's rooms that have one, by branch; none when it is not there, or a reactor's that
+    /// resumes.
     pub fn positions(&self, connection: i64) -> Vec<(i64, Arc<str>)> {
         let identities = lock(&self.identities);
         let Ok((connection, attached)) = attached(&identities, connection) else {
             return Vec::new();
         };
+        if let Some(sockets) = &self.sockets
+            && sockets.notices.is_resuming(connection)
+        {
+            return Vec::new(); // what they count is held
+        }
         let found = lock(&self.owned[attached.owner.index()].index).positions_of(connection);
         let branch = |(room, position): (Room, _)| (room.branch(), position);
         found.into_iter().map(branch).collect()

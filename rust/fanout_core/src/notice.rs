@@ -141,6 +141,12 @@ impl Notices {
         lock(&self.queue).resuming.insert(connection, false);
     }
 
+    /// Whether a connection resumes: it has not been given its last page.
+    #[must_use]
+    pub fn is_resuming(&self, connection: ConnectionId) -> bool {
+        lock(&self.queue).resuming.contains_key(&connection)
+    }
+
     /// Refuse a page that an attached connection does not take now.
     ///
     /// # Errors
@@ -192,7 +198,9 @@ mod tests {
         assert_eq!(notices.check_page(id), Err(Error::PageUnderWay(id)));
         assert_eq!(notices.drain(), [Notice::Page(id)]);
         assert_eq!(notices.check_page(id), Ok(()));
+        assert!(notices.is_resuming(id));
         assert!(notices.give_page(id, true));
+        assert!(!notices.is_resuming(id));
         assert_eq!(notices.check_page(id), Err(Error::IsLive(id)));
     }
 
@@ -207,6 +215,6 @@ mod tests {
         notices.forget(id);
         assert!(!notices.give_page(id, false) && !notices.give_page(id, true));
         assert_eq!(notices.drain(), [Notice::Reached(1)]);
-        assert_eq!(notices.check_page(id), Err(Error::IsLive(id)));
+        assert!(!notices.is_resuming(id));
     }
 }
