@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-SECONDS = 240.0
+SECONDS = 400.0
 """For one build or one installation, on a machine that is busy."""
 
 
