@@ -35,6 +35,11 @@ test: setup ## set up, then run every check and every test; the last line counts
 check: setup ## fast: format, lint, types, imports, stubs, clippy, unit tests
 	@$(BIN)/python -m scripts.run_tests --fast
 
+DIST ?= dist
+wheel: setup ## the wheel, for every CPython from 3.11 up, and the source distribution, in dist/
+	$(BIN)/maturin build --quiet --release --locked --interpreter $(BIN)/python --out $(DIST)
+	$(BIN)/maturin sdist --out $(DIST)
+
 format: setup ## rewrite the sources in the house's format
 	$(BIN)/ruff check --quiet --fix --exit-zero .
 	$(BIN)/ruff format --quiet .
@@ -77,4 +82,4 @@ clean: ## remove what set-up and builds have made
 	rm -rf .venv .venvs target dist clients/typescript/{node_modules,dist,build} .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find python -name '*.so' -delete
 
-.PHONY: help setup run test check clients conformance faults churn format docs bench bench-load bench-relay lock hooks clean
+.PHONY: help setup run test check clients conformance faults churn format docs bench bench-load bench-relay wheel lock hooks clean
