@@ -59,10 +59,10 @@ def variables() -> set[str]:
 def longest_stop(settings: Settings) -> float:
     """Seconds that a stop may take, from SIGTERM to the end of the process, each part at its time-out.
 
-    The ways in are stopped, what was accepted is passed on, closes linger; then the server shuts down, and what is
-    left of the application.
+    Clients are sent away, the ways in are stopped, what was accepted is passed on, closes linger; then the server shuts
+    down, and what is left of the application.
     """
-    return STOP_SECONDS + settings.drain_seconds + LINGER_SECONDS + SHUTDOWN_SECONDS + STOP_SECONDS
+    return STOP_SECONDS + 2 * settings.drain_seconds + LINGER_SECONDS + SHUTDOWN_SECONDS + STOP_SECONDS
 
 
 def with_secrets(environment: Mapping[str, str], mounted: str, folder: Path) -> dict[str, str]:

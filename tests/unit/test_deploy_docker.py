@@ -185,6 +185,7 @@ def test_the_secrets_that_are_made_are_those_that_are_mounted_and_production_acc
     settings = Settings.load(with_secrets(environment, "/run/secrets/", made))
     assert settings.unknown == ()
     assert settings.environment == "production"
+    assert settings.trusted_proxies, "or all clients share the attempts of one address"
     assert settings.redis_url == f"redis://gateway:{(made / 'redis_password').read_text()}@valkey:6379/0"
     assert len({settings.jwt_keys[None], settings.table_token_keys[None], str(settings.operator_key)}) == 3
 

@@ -93,6 +93,7 @@ def test_its_settings_and_secrets_are_what_production_asks_for(
     mounted = f"{mounts['secrets']['mountPath']}/"
     settings = Settings.load(with_secrets({**manifests["ConfigMap"]["data"], **environment}, mounted, tmp_path))
     assert settings.environment == "production"
+    assert settings.trusted_proxies, "or all clients share the attempts of one address"
     assert settings.unknown == ()
     # The command that makes the Secret stands in the manifest's head.
     head = (FOLDER / "deployment.yaml").read_text("utf-8")

@@ -50,6 +50,7 @@ def test_its_settings_and_credentials_are_what_production_asks_for(
     environment = dict(value.split("=", 1) for value in service["Environment"] if value.startswith("GATEWAY_"))
     settings = Settings.load(with_secrets({**environment_file(), **environment}, "%d/", tmp_path))
     assert settings.environment == "production"
+    assert settings.trusted_proxies, "or all clients share the attempts of one address"
     assert settings.unknown == ()
     assert settings.operator_key is not None
 
