@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from redis.asyncio.connection import AbstractConnection
 from gateway.broker.limits_base import BEAT_KEPT_SECONDS, Claim, ClaimAnswer, LimitStore, PlaceLimit
 from gateway.broker.redis_commands import RedisCommands
 from gateway.broker.redis_limits import RedisLimits
+from gateway.broker.redis_questions import Question, SharedQuestions
 from gateway.errors import BrokerError
 from gateway.protocol.limit_keys import abuse_key, beat_key, presence_key, tenant_presence_key
 from gateway.resilience.circuit_breaker import CircuitBreaker
@@ -81,6 +83,100 @@ async def test_who_gets_no_place_in_one_set_takes_none_in_the_other(store: Limit
     # The user's set holds one of the three: eight more fit.
     alone = [Claim(f"m:{n}", (PlaceLimit(presence_key(tenant, "user:12"), 9),)) for n in range(9)]
     assert await full(store, *alone) == [None] * 8 + [0]
+
+
+class CountingCommands(RedisCommands):
+    """Counts round trips."""
+
+    trips = 0
+
+    @asynccontextmanager
+    async def asking(self, extra_seconds: float = 0.0) -> AsyncIterator[Redis]:
+        self.trips += 1
+        async with super().asking(extra_seconds) as client:
+            yield client
+
+
+@pytest.fixture
+async def counting(valkey: ValkeyServer) -> AsyncIterator[CountingCommands]:
+    made = CountingCommands(valkey.url, CircuitBreaker("commands", SystemClock()))
+    yield made
+    await made.close()
+
+
+async def test_joins_that_ask_together_share_a_round_trip_and_each_has_its_own_answer(
+    counting: CountingCommands, redis: Redis, tenant: int
+) -> None:
+    await redis.set(f"{{tenant:{tenant}}}:x", "1", ex=60)
+    store = RedisLimits(counting)
+    asking = [
+        store.ask([f"{{tenant:{tenant}}}:{'x' if n % 2 else 'y'}"], claim(tenant, f"n:{n}", everybody=9))
+        for n in range(40)
+    ]
+    answers = await asyncio.gather(*asking)
+    assert counting.trips == 1
+    assert [answer.values for answer in answers] == [[b"1"] if n % 2 else [None] for n in range(40)]
+    assert [answer.full for answer in answers] == [None, None] + [0] * 38
+
+
+async def test_a_question_that_fails_or_is_given_up_harms_no_other(
+    counting: CountingCommands, redis: Redis, tenant: int
+) -> None:
+    wrong = f"{{tenant:{tenant}}}:list"
+    await redis.rpush(wrong, "no string, and no set of places")
+    await redis.expire(wrong, 60)
+    store = RedisLimits(counting)
+    tasks = [
+        asyncio.create_task(asked)
+        for asked in (
+            store.ask([], claim(tenant, "n:1")),
+            store.ask([wrong], None),
+            store.ask([], Claim("n:2", (PlaceLimit(wrong, 3),))),
+            store.ask([], claim(tenant, "n:3")),
+            store.ask([], claim(tenant, "n:4")),
+        )
+    ]
+    await asyncio.sleep(0)
+    tasks[3].cancel()
+    first, read, claimed, given_up, last = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(read, BrokerError)
+    assert isinstance(claimed, BrokerError)
+    assert isinstance(given_up, asyncio.CancelledError)
+    assert (first, last) == (ClaimAnswer([], None), ClaimAnswer([], None))
+    assert counting.trips == 1
+
+
+async def test_when_the_server_is_away_everybody_hears_it() -> None:
+    commands = RedisCommands("redis://127.0.0.1:1", CircuitBreaker("commands", SystemClock()))
+    store = RedisLimits(commands)
+    answers = await asyncio.gather(*(store.ask(["x"], None) for _ in range(5)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [BrokerError] * 5
+    await commands.close()
+
+
+async def test_what_is_asked_while_round_trips_are_under_way_goes_in_the_next_one() -> None:
+    gates = [asyncio.Event() for _ in range(4)]
+    asked: list[list[str]] = []
+
+    async def ask_all(questions: Sequence[Question]) -> list[ClaimAnswer | Exception]:
+        asked.append([question.keys[0] for question in questions])
+        await gates[len(asked) - 1].wait()
+        return [ClaimAnswer([question.keys[0].encode()], None) for question in questions]
+
+    questions = SharedQuestions(ask_all)
+    tasks = []
+    for name in "abcdef":
+        tasks.append(asyncio.create_task(questions.ask(Question([name], None))))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert asked == [["a"], ["b"]]
+    gates[1].set()
+    await asyncio.sleep(0.01)
+    assert asked == [["a"], ["b"], ["c", "d", "e", "f"]]
+    for gate in gates:
+        gate.set()
+    answers = await asyncio.gather(*tasks)
+    assert [answer.values for answer in answers] == [[name.encode()] for name in "abcdef"]
 
 
 async def test_a_place_that_is_given_up_is_free(store: LimitStore, tenant: int) -> None:
