@@ -17,6 +17,12 @@ _NPM = ("npm", "--prefix", str(PACKAGE), "--loglevel=error")
 TESTS = (*_NPM, "test")
 """Builds the package and tests it."""
 
+MODULE = PACKAGE / "dist" / "index.min.js"
+"""The browser module that the build makes."""
+
+DEMO_MODULE = ROOT / "python" / "gateway" / "endpoints" / "demo" / "assets" / "fanout-client.js"
+"""Its copy for the demo page, which the wheel takes along."""
+
 PYTHON_TESTS = ("-m", "pytest", "-q", "tests/unit/client", "tests/integration/test_clients.py")
 
 
@@ -41,6 +47,16 @@ def preparations() -> list[tuple[str, tuple[str, ...]]]:
     return [("packages", (*_NPM, "ci", "--no-audit", "--no-fund")), check]
 
 
+def build() -> list[tuple[str, ...]]:
+    """The commands that only build."""
+    return [command for name, command in preparations() if name == "packages"] + [(*_NPM, "run", "build")]
+
+
+def give_to_demo() -> None:
+    """Copy the built module to where the demo page is served from."""
+    shutil.copyfile(MODULE, DEMO_MODULE)
+
+
 def main() -> int:
     """See the module."""
     if why := missing():
@@ -51,6 +67,8 @@ def main() -> int:
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         if code:
             return code
+        if command is TESTS:
+            give_to_demo()
     return 0
 
 

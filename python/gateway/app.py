@@ -23,7 +23,11 @@ from gateway.broker.redis_commands import RedisCommands
 from gateway.broker.redis_history import RedisHistory
 from gateway.broker.redis_source import RedisSource
 from gateway.broker.url import redact_url
+from gateway.client import AsyncPublisher
 from gateway.endpoints.catchup import catchup_router
+from gateway.endpoints.demo.back_end import BackEnd
+from gateway.endpoints.demo.router import Demo, demo_router
+from gateway.endpoints.demo.tokens import TokenOffice
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
@@ -76,6 +80,7 @@ class _Running:
 
     edge: Edge
     ways_in: tuple[RedisSubscriber, LiveSubscriber, StreamConsumer]
+    demo: Demo | None
     draining: asyncio.Task[None] | None = None
 
 
@@ -121,6 +126,23 @@ class Gateway:
                 "the gateway is not running: pass gateway.lifespan to FastAPI(lifespan=…), or enter it in your own"
             )
         return self._running
+
+    @property
+    def demo_router(self) -> APIRouter:
+        """The routes of the demo page, which are not among those of `router`.
+
+        Raises:
+            GatewayError: this is not development.
+        """
+        if not _development(self.settings):
+            raise GatewayError("the demo page is for development: GATEWAY_ENVIRONMENT is something else")
+
+        def demo() -> Demo:
+            found = self._started().demo
+            assert found is not None, "made at each start in development"  # noqa: S101
+            return found
+
+        return demo_router(demo)
 
     @property
     def fanout(self) -> Fanout:
@@ -307,7 +329,7 @@ class Gateway:
                 lost_at_source=lambda: relay.lost_at_source,
             ),
         )
-        self._running = _Running(edge, (subscriber, live, relay))
+        self._running = _Running(edge, (subscriber, live, relay), self._demo(url, stack))
         stack.push_async_callback(resumes.stop)
         stack.push_async_callback(manager.stop)
         stack.push_async_callback(self.drain)
@@ -362,6 +384,18 @@ class Gateway:
             else "loopback"
             if settings.environment == "development"
             else "closed",
+        )
+
+    def _demo(self, url: str, stack: AsyncExitStack) -> Demo | None:
+        """The demo page's back end, which connects when it is first used; in development alone."""
+        settings, clock = self.settings, self.clock
+        if not _development(settings):
+            return None
+        publisher = AsyncPublisher.from_url(url, routing=self.routing)
+        stack.push_async_callback(publisher.close)
+        return Demo(
+            BackEnd(publisher, redact_url(url), clock),
+            TokenOffice(settings.jwt_keys, settings.table_token_keys, settings.token_max_age, clock),
         )
 
     def _history(self, commands: RedisCommands) -> RedisHistory:
@@ -419,6 +453,8 @@ def _application(gateway: Gateway, lifespan: Callable[[FastAPI], AbstractAsyncCo
         title="Fanout Gateway", version=version("fanout-gateway"), lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.include_router(gateway.router)
+    if _development(gateway.settings):
+        app.include_router(gateway.demo_router)
     app.state.gateway = gateway
     return app
 

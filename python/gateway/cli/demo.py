@@ -47,6 +47,8 @@ def demo(
 ) -> None:
     """Run a gateway on an embedded Valkey, and a simulated evening in several restaurants.
 
+    The gateway serves the demo page, too: an evening in one browser window, at the address that is printed.
+
     Waiters, kitchens, managers and diners of three tenants connect with tokens of their own; orders, service calls,
     carts and bills are published to Redis. Every client checks that it gets what the routing table gives it, in order
     and once, and nothing else; the exit status is 0 only if that was so to the last delivery.

@@ -20,7 +20,7 @@ def operator_only(edge: Callable[[], Edge]) -> Callable[[Request], None]:
     def check(request: Request) -> None:
         key = edge().operator_key
         if key is None:
-            if not (edge().development and _is_local(request)):
+            if not (edge().development and is_local(request)):
                 raise HTTPException(
                     403,
                     "Operator endpoints are closed: set GATEWAY_OPERATOR_KEY and send it as"
@@ -36,7 +36,8 @@ def operator_only(edge: Callable[[], Edge]) -> Callable[[Request], None]:
     return check
 
 
-def _is_local(request: Request) -> bool:
+def is_local(request: Request) -> bool:
+    """Whether a request comes from this machine, with no proxy between."""
     if any(name in request.headers for name in FORWARDING_HEADERS) or request.client is None:
         return False
     try:
