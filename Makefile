@@ -52,6 +52,9 @@ browser: setup ## the demo page in headless Chromium; builds the TypeScript clie
 conformance: setup ## the Autobahn cases against the native read side
 	@$(BIN)/python -m pytest tests/conformance $(ARGS)
 
+faults: setup ## break everything that can break (about 20 minutes); writes docs/reference/loss-budget.md
+	@FAULTS_FULL=1 $(BIN)/python -m pytest tests/faults $(ARGS)
+
 churn: setup ## 100,000 connections come and go, and leave nothing behind
 	@CHURN_CONNECTIONS=100000 $(BIN)/python -m pytest tests/integration/test_churn.py -s $(ARGS)
 
@@ -74,4 +77,4 @@ clean: ## remove what set-up and builds have made
 	rm -rf .venv .venvs target dist clients/typescript/{node_modules,dist,build} python/gateway/endpoints/demo/assets/fanout-client.js .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find python -name '*.so' -delete
 
-.PHONY: help setup run test check clients browser conformance churn format docs bench bench-load lock hooks clean
+.PHONY: help setup run test check clients browser conformance faults churn format docs bench bench-load lock hooks clean

@@ -146,6 +146,7 @@ def static_checks(run: Run) -> None:
     """Everything that reads the sources without running them."""
     run.command("ruff format", BIN / "ruff", "format", "--check", "--quiet", ".")
     run.command("ruff", BIN / "ruff", "check", "--quiet", ".")
+    run.command("bandit", BIN / "bandit", "--quiet", "--recursive", "--severity-level", "medium", "python")
     run.command("mypy", BIN / "mypy")
     run.command("import-linter", BIN / "lint-imports", "--no-cache")
     run.command("stubtest", BIN / "python", "-m", "scripts.check_stubs")

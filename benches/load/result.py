@@ -36,7 +36,11 @@ class Result:
     measurements: tuple[Measurement, ...]
 
     def save(self, folder: Path = FOLDER) -> Path:
-        """Write it to `<date>-<machine class>.json`, in place of an earlier run of that day."""
+        """Write it to `<date>-<machine class>.json`.
+
+        Of an earlier run of that day, on the same machine, with the same versions and in the same way, the scenarios
+        stay that were not measured again.
+        """
         folder.mkdir(exist_ok=True)
         path = folder / f"{self.date}-{slug(self.machine['class'])}.json"
         members = {
@@ -45,10 +49,19 @@ class Result:
             "machine": self.machine,
             "versions": self.versions,
             "method": self.method,
-            "measurements": [one.to_json() for one in self.measurements],
+            "measurements": [one.to_json() for one in (*self._kept(path), *self.measurements)],
         }
         path.write_text(json.dumps(members, indent=1, ensure_ascii=False) + "\n", "utf-8")
         return path
+
+    def _kept(self, path: Path) -> tuple[Measurement, ...]:
+        if not path.exists():
+            return ()
+        earlier = Result.load(path)
+        if (earlier.machine, earlier.versions, earlier.method) != (self.machine, self.versions, self.method):
+            return ()
+        measured = {one.scenario for one in self.measurements}
+        return tuple(one for one in earlier.measurements if one.scenario not in measured)
 
     @classmethod
     def load(cls, path: Path) -> Self:

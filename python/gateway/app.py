@@ -1,4 +1,4 @@
-"""The composition root: the only file that builds concrete classes and wires them together."""
+"""The composition root: with `gateway.wiring` the only place that builds concrete classes and wires them together."""
 
 from __future__ import annotations
 
@@ -11,65 +11,48 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 
-from gateway.auth.jwt import JwtVerifier
+from gateway.auth.issuers_file import load_issuers
 from gateway.auth.origin import OriginPolicy
 from gateway.auth.revocation import RevocationCheck
-from gateway.auth.table_token import TableTokenVerifier
-from gateway.auth.verified_tokens import VerifiedTokens
-from gateway.broker.base import Broker
-from gateway.broker.embedded import EmbeddedServer
-from gateway.broker.redis import create_broker
-from gateway.broker.redis_commands import RedisCommands
-from gateway.broker.redis_history import RedisHistory
-from gateway.broker.redis_source import RedisSource
-from gateway.broker.url import redact_url
-from gateway.client import AsyncPublisher
+from gateway.endpoints.attempts import Attempts
 from gateway.endpoints.catchup import catchup_router
-from gateway.endpoints.demo.back_end import BackEnd
 from gateway.endpoints.demo.router import Demo, demo_router
-from gateway.endpoints.demo.tokens import TokenOffice
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
 from gateway.endpoints.metrics import metrics_router
 from gateway.endpoints.websocket import websocket_router
-from gateway.errors import BrokerError, GatewayError
-from gateway.fanout import create_fanout
-from gateway.fanout.base import Fanout, FanoutLimits
-from gateway.hub.admission import Admission
-from gateway.hub.authenticator import Authenticator
+from gateway.errors import GatewayError
+from gateway.fanout.base import Fanout
 from gateway.hub.catchup import Catchup
+from gateway.hub.drain import Drain
 from gateway.hub.manager import ConnectionManager
 from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
-from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
 from gateway.ingest.live_interest import LiveInterest
-from gateway.ingest.live_subscriber import LiveSubscriber
-from gateway.ingest.relay_base import RelayNumbers
 from gateway.ingest.resumes import Resumes
 from gateway.ingest.shared_reads import SharedReads
-from gateway.ingest.stream_consumer import StreamConsumer
-from gateway.ingest.subscriber import RedisSubscriber
 from gateway.protocol.audiences import PATTERNS
 from gateway.protocol.routing import RoutingTable
-from gateway.resilience.circuit_breaker import CircuitBreaker
-from gateway.resilience.jitter import DecorrelatedJitter
 from gateway.server.keeper import ConnectionKeeper
 from gateway.server.signals import drain_on_signal
-from gateway.settings import Settings, connection_ceiling
+from gateway.settings import Settings
 from gateway.telemetry.logging import configure_logging, get_logger
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import install_redaction
 from gateway.types import Clock, SystemClock
-
-START_SECONDS = 5.0
-"""How long a start waits for Redis. Longer would keep the liveness probe waiting; the subscriber goes on trying."""
+from gateway.wiring.core import fanout_core
+from gateway.wiring.demo import demo_parts
+from gateway.wiring.greeting import greet
+from gateway.wiring.ground import Ground
+from gateway.wiring.limits import limit_parts
+from gateway.wiring.redis import redis_parts
+from gateway.wiring.rights import rights_parts
+from gateway.wiring.tokens import authenticator_of
+from gateway.wiring.ways_in import WayInParts, way_in_parts
 
 STOP_SECONDS = 5.0
 """For each part that is stopped, but for the drain, which is a setting."""
-
-OLDEST_REDIS = 7
-"""Redis' first version with sharded Pub/Sub, which critical events will need. Valkey's versions begin above it."""
 
 _log = get_logger("gateway")
 
@@ -79,7 +62,8 @@ class _Running:
     """What exists from start to stop."""
 
     edge: Edge
-    ways_in: tuple[RedisSubscriber, LiveSubscriber, StreamConsumer]
+    ways_in: WayInParts
+    drain: Drain
     demo: Demo | None
     draining: asyncio.Task[None] | None = None
 
@@ -109,6 +93,8 @@ class Gateway:
         self.routing = (
             RoutingTable.load(Path(self.settings.routing_file)) if self.settings.routing_file else RoutingTable()
         )
+        # Read here, so that a bad file ends the start and not a handshake.
+        self._issuers = load_issuers(Path(self.settings.issuers_file), self.clock) if self.settings.issuers_file else ()
         self._origins = OriginPolicy(self.settings.allowed_origins, allow_any=not self.settings.allowed_origins)
         self._running: _Running | None = None
         self._keeper = ConnectionKeeper(self._on_server_shutdown)
@@ -134,7 +120,7 @@ class Gateway:
         Raises:
             GatewayError: this is not development.
         """
-        if not _development(self.settings):
+        if self.settings.environment != "development":
             raise GatewayError("the demo page is for development: GATEWAY_ENVIRONMENT is something else")
 
         def demo() -> Demo:
@@ -155,7 +141,9 @@ class Gateway:
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI | None = None) -> AsyncIterator[None]:  # noqa: ARG002 - FastAPI passes itself
-        """Run the gateway: workers, subscriber, heartbeat; stopped in the reverse order, each with a time-out.
+        """Run the gateway: workers, subscribers, relay; stopped in the reverse order, each with a time-out.
+
+        Heartbeats are watched by the owners of connections, and so from their start on.
 
         Raises:
             EmbeddedServerError: no Redis URL is set, and the embedded server does not start.
@@ -172,14 +160,18 @@ class Gateway:
             self._running = None
         _log.info("gateway stopped")
 
-    async def drain(self) -> None:
-        """Admit nobody new, take no more events, pass on what was accepted, and close everybody with 1001.
+    async def drain(self, *, at_once: bool = False) -> None:
+        """Admit nobody new, send everybody away, take no more events, pass on what was accepted, and close with 1001.
 
-        Returns when it is done, at the latest after `GATEWAY_DRAIN_SECONDS` and the seconds that a close may take.
-        May be called again: everybody waits for the same drain.
+        Connections are told when to come back, over `GATEWAY_DRAIN_SECONDS`, and get their events until they leave;
+        with `at_once` they are closed without that. Returns when it is done: at the latest after twice that time, for
+        what is still to be passed on, and the seconds that a close may take. May be called again: everybody waits for
+        the same drain, and `at_once` hurries it.
         """
         if (running := self._running) is None:
             return
+        if at_once:
+            running.drain.hurry()
         if running.draining is None:
             running.edge.draining = True
             self.metrics.draining.set(1)
@@ -193,230 +185,91 @@ class Gateway:
 
     async def _say_goodbye(self) -> None:
         try:
-            await self.drain()
+            await self.drain(at_once=True)
         finally:
             self._keeper.empty()
 
     async def _drain(self, running: _Running) -> None:
         _log.info("draining", connections=running.edge.fanout.stats().connections)
-        await asyncio.gather(*(way_in.stop(STOP_SECONDS) for way_in in running.ways_in))
+        await running.drain.send_away(self.settings.drain_seconds)
+        await asyncio.gather(*(way_in.stop(STOP_SECONDS) for way_in in running.ways_in.in_order))
         await running.edge.fanout.stop(self.settings.drain_seconds)
 
     # --- start ---------------------------------------------------------------------------------------------------
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        settings, metrics, clock = self.settings, self.metrics, self.clock
+        settings = self.settings
         for sentence in (*settings.warnings, *settings.unknown):
             _log.warning(sentence)
-
-        url = settings.redis_url or await self._start_embedded(stack)
-        breaker = self._breaker("commands")
-        broker = create_broker(url, breaker=breaker)
-        stack.push_async_callback(broker.close)
-        # One breaker, since it is one server that both ask for a moment's answer.
-        reading = RedisCommands(url, breaker)
-        stack.push_async_callback(reading.close)
-        # The relay's waits for events, and must be one connection: see decision 11.
-        relay_breaker = self._breaker("relay")
-        relaying = RedisCommands(url, relay_breaker, max_connections=1)
-        stack.push_async_callback(relaying.close)
-
-        limits = FanoutLimits(
-            max_broadcasts=settings.broadcast_queue,
-            message_rate=settings.message_rate,
-            max_message_bytes=settings.max_message_bytes,
-            heartbeat_timeout=settings.heartbeat_timeout,
-            workers=settings.broadcast_workers,
-        )
-        fanout = create_fanout(
-            settings.fanout,
-            limits,
-            metrics,
-            clock,
-            production=not _development(settings),
-            reactors=settings.reactors,
-        )
-        metrics.bind_core(fanout.stats)
+        ground = Ground(settings, self.metrics, self.clock, stack)
+        redis = await redis_parts(ground)
+        fanout = fanout_core(ground)
         interest = Interest(patterns=PATTERNS if settings.pubsub == "patterns" else ())
-        rooms = LiveInterest(clock)
-        sectors = CachedSectorDirectory(RedisSectorDirectory(broker), clock, metrics)
-        admission = Admission(
-            fanout,
-            node=connection_ceiling(settings),
-            per_user=settings.max_connections_per_user,
-            per_session=settings.max_connections_per_session,
-        )
-        authenticator = Authenticator(
-            VerifiedTokens(JwtVerifier(settings.jwt_keys, settings.token_max_age, clock), clock),
-            VerifiedTokens(TableTokenVerifier(settings.table_token_keys, settings.token_max_age, clock), clock),
-            RevocationCheck(broker),
-        )
-        reads = SharedReads(self._history(reading))
-        resumes = Resumes(rooms, reads, fanout, observer=metrics.resumes, clock=clock)
+        rooms = LiveInterest(self.clock)
+        sectors = CachedSectorDirectory(RedisSectorDirectory(redis.broker), self.clock, self.metrics)
+        revocation = RevocationCheck(redis.broker)
+        authenticator = await authenticator_of(ground, self._issuers, revocation)
+        limits = limit_parts(ground, redis.commands, fanout)
+        rights = rights_parts(ground, fanout, authenticator, revocation, sectors, interest=interest, rooms=rooms)
+        reads = SharedReads(redis.history)
+        resumes = Resumes(rooms, reads, fanout, observer=self.metrics.resumes, clock=self.clock)
         manager = ConnectionManager(
             fanout,
-            admission=admission,
+            admission=limits.admission,
+            places=limits.places,
+            penalties=limits.penalties,
             authenticator=authenticator,
             sectors=sectors,
             interest=interest,
             rooms=rooms,
             resumption=resumes,
-            observer=metrics,
-            clock=clock,
+            refresh=rights.refresh,
+            rights=rights.rights,
+            revalidation=rights.revalidation,
+            observer=self.metrics,
+            clock=self.clock,
             heartbeat=settings.heartbeat_interval,
         )
         fanout.bind(manager)
-        drop_rate = EventDropRateTracker(
-            clock,
-            share=settings.drop_alert_share / 100,
-            window=settings.drop_alert_window,
-            cooldown=settings.drop_alert_every,
-            on_alert=lambda _alert: metrics.drop_alerts.inc(),
+        ways_in = way_in_parts(
+            ground, redis, fanout, self.routing, rights.watch, interest=interest, rooms=rooms, node=manager.node
         )
-        subscriber = RedisSubscriber(
-            broker,
-            interest,
-            self.routing,
-            fanout,
-            breaker=self._breaker("pubsub"),
-            jitter=DecorrelatedJitter(),
-            drop_rate=drop_rate,
-            observer=metrics.ingest,
-            clock=clock,
-        )
-        live = LiveSubscriber(
-            broker,
-            self._history(reading),
-            rooms,
-            fanout,
-            breaker=self._breaker("live"),
-            jitter=DecorrelatedJitter(),
-            drop_rate=drop_rate,
-            observer=metrics.live,
-            clock=clock,
-        )
-        relay = StreamConsumer(
-            RedisSource(relaying, lease_seconds=settings.relay_lease),
-            self._history(relaying),
-            self.routing,
-            node=manager.node,
-            breaker=relay_breaker,
-            jitter=DecorrelatedJitter(),
-            observer=metrics.critical,
-            clock=clock,
-            numbers=RelayNumbers(
-                lease=settings.relay_lease, history_events=settings.history_events, tries=settings.dlq_tries
-            ),
-        )
-        metrics.redis_up.set_function(lambda: float(subscriber.live))
-
         edge = Edge(
             fanout=fanout,
             handoffs=Handoffs(self._keeper, wanted=fanout.takes_sockets),
             manager=manager,
             catchup=Catchup(authenticator, sectors, reads),
-            admission=admission,
+            admission=limits.admission,
+            attempts=Attempts(settings.attempt_rate, settings.trusted_proxies, self.clock),
+            joins=limits.joins,
             origins=self._origins,
-            observer=metrics,
-            metrics=metrics,
-            broker=broker,
+            observer=self.metrics,
+            metrics=self.metrics,
+            broker=redis.broker,
             operator_key=settings.operator_key.get_secret_value() if settings.operator_key else None,
-            development=_development(settings),
+            development=ground.development,
             ways_in=WaysIn(
-                pubsub=lambda: subscriber.live,
-                live=lambda: live.live,
-                relay=lambda: relay.active,
-                lost_at_source=lambda: relay.lost_at_source,
+                pubsub=lambda: ways_in.subscriber.live,
+                live=lambda: ways_in.live.live,
+                announcements=lambda: ways_in.announcements.live,
+                relay=lambda: ways_in.relay.active,
+                lost_at_source=lambda: ways_in.relay.lost_at_source,
             ),
         )
-        self._running = _Running(edge, (subscriber, live, relay), self._demo(url, stack))
+        demo = demo_parts(ground, redis.url, self.routing)
+        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), demo)
+        stack.push_async_callback(limits.keeper.stop)
         stack.push_async_callback(resumes.stop)
         stack.push_async_callback(manager.stop)
-        stack.push_async_callback(self.drain)
-        # The seed's order: workers, subscriber, stream consumer. Whoever passes events on is there before events come.
+        stack.push_async_callback(rights.watch.stop)
+        # By itself only where no signal came first: under a server that is not `gateway serve`.
+        stack.push_async_callback(self.drain, at_once=True)
         await fanout.start()
-        for way_in in self._running.ways_in:
+        await limits.keeper.start()
+        await rights.watch.start()
+        for way_in in ways_in.in_order:
             await way_in.start()
-        await self._greet(broker, subscriber, live, url)
-
-    async def _start_embedded(self, stack: AsyncExitStack) -> str:
-        server = EmbeddedServer()
-        url = await server.start()
-        stack.push_async_callback(server.stop)
-        return url
-
-    async def _greet(self, broker: Broker, subscriber: RedisSubscriber, live: LiveSubscriber, url: str) -> None:
-        """Wait a moment for Redis, look at what it is, and log what is switched on."""
-        settings = self.settings
-        redis = redact_url(url) if settings.redis_url else "embedded"
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                await subscriber.wait_live()
-                await live.wait_live()
-                info = await broker.info()
-        except (BrokerError, TimeoutError):
-            info = {}
-            _log.warning("Redis is not there yet; not ready until it is", redis=redis)
-        server_version = info.get("valkey_version") or info.get("redis_version", "unknown")
-        major = info.get("redis_version", "").partition(".")[0]
-        if major.isdigit() and int(major) < OLDEST_REDIS:
-            _log.warning("Redis is too old: version 7 or newer, or Valkey, is needed", version=server_version)
-        if (policy := info.get("maxmemory_policy", "noeviction")) != "noeviction":
-            _log.warning(
-                "Redis may evict keys, revocations among them: set maxmemory-policy to noeviction", policy=policy
-            )
-        self.metrics.set_build(version("fanout-gateway"), self._edge().fanout.name)
-        _log.info(
-            "gateway started",
-            version=version("fanout-gateway"),
-            environment=settings.environment,
-            fanout=self._edge().fanout.name,
-            sockets="native" if self._edge().fanout.takes_sockets else "asgi",
-            reactors=settings.reactors,
-            pubsub=settings.pubsub,
-            redis=redis,
-            redis_version=server_version,
-            max_connections=connection_ceiling(settings),
-            event_types=len(self.routing.rules),
-            allowed_origins=list(settings.allowed_origins) or "any",
-            operator_endpoints="key"
-            if settings.operator_key
-            else "loopback"
-            if settings.environment == "development"
-            else "closed",
-        )
-
-    def _demo(self, url: str, stack: AsyncExitStack) -> Demo | None:
-        """The demo page's back end, which connects when it is first used; in development alone."""
-        settings, clock = self.settings, self.clock
-        if not _development(settings):
-            return None
-        publisher = AsyncPublisher.from_url(url, routing=self.routing)
-        stack.push_async_callback(publisher.close)
-        return Demo(
-            BackEnd(publisher, redact_url(url), clock),
-            TokenOffice(settings.jwt_keys, settings.table_token_keys, settings.token_max_age, clock),
-        )
-
-    def _history(self, commands: RedisCommands) -> RedisHistory:
-        settings = self.settings
-        return RedisHistory(
-            commands,
-            events=settings.history_events,
-            history_seconds=settings.history_ttl,
-            head_seconds=settings.head_ttl,
-        )
-
-    def _breaker(self, duty: str) -> CircuitBreaker:
-        settings = self.settings
-        return CircuitBreaker(
-            duty,
-            self.clock,
-            failures=settings.breaker_failures,
-            open_seconds=settings.breaker_open,
-            trials=settings.breaker_trials,
-            on_change=self.metrics.on_breaker,
-        )
+        await greet(ground, redis, ways_in, fanout, self.routing)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -453,11 +306,7 @@ def _application(gateway: Gateway, lifespan: Callable[[FastAPI], AbstractAsyncCo
         title="Fanout Gateway", version=version("fanout-gateway"), lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.include_router(gateway.router)
-    if _development(gateway.settings):
+    if gateway.settings.environment == "development":
         app.include_router(gateway.demo_router)
     app.state.gateway = gateway
     return app
-
-
-def _development(settings: Settings) -> bool:
-    return settings.environment == "development"

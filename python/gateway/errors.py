@@ -27,8 +27,20 @@ class RevokedError(TokenError):
     """A token was valid once and has been revoked: close code 4001."""
 
 
+class KeysAwayError(GatewayError):
+    """The keys of a token's issuer cannot be had, so that nothing is known of the token: close code 1013."""
+
+
 class LimitError(GatewayError):
-    """The user or the table session has as many connections as it may have: close code 4029."""
+    """The user, the table session or the tenant has as many connections as it may have: close code 4029."""
+
+
+class AbuseError(LimitError):
+    """The user or the table session was closed for its message rate a moment ago: close code 4029."""
+
+
+class TenantBusyError(GatewayError):
+    """The tenant connects faster than it may: close code 1013, since its clients are to come back."""
 
 
 class NodeFullError(GatewayError):
@@ -51,6 +63,14 @@ class GaveUpError(GatewayError):
         )
         self.code = code
         self.attempts = attempts
+
+
+class DrainingError(GatewayError):
+    """The node is about to stop: HTTP 503."""
+
+
+class JoinQueueError(GatewayError):
+    """The node takes up clients as fast as it may, and others wait already: HTTP 503."""
 
 
 class ResumeError(GatewayError):

@@ -39,6 +39,17 @@ def test_a_key_has_meaning_inside_its_tenant_alone(make_core: MakeCore) -> None:
     assert core.find(3, "user:12") == []
 
 
+def test_a_key_can_be_looked_for_in_all_tenants(make_core: MakeCore) -> None:
+    core = make_core()
+    for connection, room in ((4, ROOM), (1, FOREIGN_ROOM), (3, ROOM), (2, Room(3, 5))):
+        attach(core, connection, {room: [A]}, "user:12", f"jti:{connection % 2}")
+    assert core.find(None, "user:12") == [1, 2, 3, 4]
+    assert core.find(None, "jti:1") == [1, 3]
+    assert core.find(None, "jti:2") == []
+    leave(core, 1)
+    assert core.find(None, "jti:1") == [3]
+
+
 def test_a_key_that_nobody_carries_counts_zero(make_core: MakeCore) -> None:
     core = make_core()
     attach(core, 1, {ROOM: [A]}, "user:12")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from gateway.broker.redis import create_broker
 from gateway.broker.redis_commands import RedisCommands
 from gateway.broker.redis_history import RedisHistory
 from gateway.broker.streams_base import RelayEntry, RoomBatch
@@ -19,25 +21,45 @@ from gateway.protocol.live import CriticalEvent, decode_live
 from gateway.protocol.positions import BEGUN_AGAIN, ZERO, Position, position_of
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.types import Room, SystemClock
-from tests.support.valkey import ValkeyServer
+from tests.support.kinds import Place
 
 AUDIENCES = ("branch:5:admin", "session:77")
 _branches = itertools.count(1)
 
 
-@pytest.fixture(params=["tcp", "unix"])
-async def history(request: pytest.FixtureRequest, valkey: ValkeyServer) -> AsyncIterator[RedisHistory]:
-    url = valkey.url if request.param == "tcp" else valkey.unix_url
-    commands = RedisCommands(url, CircuitBreaker("commands", SystemClock()))
+@pytest.fixture
+async def history(place: Place) -> AsyncIterator[RedisHistory]:
+    commands = RedisCommands(place.url, CircuitBreaker("commands", SystemClock()))
     yield RedisHistory(commands, events=4, history_seconds=100, head_seconds=1_000)
     await commands.close()
 
 
 @pytest.fixture
-async def redis(valkey: ValkeyServer) -> AsyncIterator[Redis]:
-    client = Redis.from_url(valkey.url)
-    yield client
-    await client.aclose()
+async def redis(place: Place) -> AsyncIterator[Any]:
+    async with place.plain() as client:
+        yield client
+
+
+@asynccontextmanager
+async def listening(place: Place, room: Room) -> AsyncIterator[Any]:
+    """A plain subscription to the room's live channel, at the master that owns it."""
+    broker = create_broker(place.url)
+    connection = await broker.pubsub()
+    await connection.ssubscribe([live_channel(room)])
+    assert (await connection.read()).subscribed == [live_channel(room)]
+    heard: list[bytes] = []
+
+    async def next_event() -> CriticalEvent:
+        async with asyncio.timeout(5):
+            while not heard:
+                heard.extend(message.payload for message in (await connection.read()).messages)
+        event = decode_live(heard.pop(0))
+        assert isinstance(event, CriticalEvent)
+        return event
+
+    yield next_event
+    await connection.close()
+    await broker.close()
 
 
 @pytest.fixture
@@ -67,35 +89,45 @@ async def kept(history: RedisHistory, room: Room, position: Position) -> list[st
     return [event.position for event in page.entries] if page.known else None
 
 
+async def test_what_is_kept_is_given_from_its_beginning(history: RedisHistory, redis: Redis, room: Room) -> None:
+    assert await history.kept(room, 10) == (True, (), False, ZERO)
+    await relay(history, room, *(entry(number) for number in (1, 2)))
+    await relay(history, room, *(entry(number) for number in (3, 4, 5)))
+    page = await history.kept(room, 3)
+    assert [event.position for event in page.entries] == [at(2), at(3), at(4)], "its cap is four"
+    assert page.entries[0].prev == at(1)
+    assert (page.known, page.more, page.head) == (True, True, at(5))
+    assert not (await history.kept(room, 4)).more
+    await redis.delete(history_key(room))
+    assert await history.kept(room, 3) == (True, (), False, at(5))
+    await redis.xadd(history_key(room), {"strange": "entry"})
+    assert await history.kept(room, 3) == (False, (), False, at(5)), "not written by a relay: nothing can be said"
+
+
 async def test_events_are_kept_with_what_was_before_them_and_published_the_same(
-    history: RedisHistory, redis: Redis, room: Room
+    history: RedisHistory, redis: Redis, room: Room, place: Place
 ) -> None:
-    pubsub: Any = redis.pubsub(ignore_subscribe_messages=True)
-    await pubsub.ssubscribe(live_channel(room))
-    assert await pubsub.get_message(timeout=5) is None
-    assert await relay(history, room, entry(1), entry(2)) == (2, 0, 0, 0, None)
     expected = [CriticalEvent(at(1), ZERO, AUDIENCES, payload(1)), CriticalEvent(at(2), at(1), AUDIENCES, payload(2))]
-    heard = [decode_live((await pubsub.get_message(timeout=5))["data"]) for _ in expected]
-    assert heard == expected
+    async with listening(place, room) as next_event:
+        assert await relay(history, room, entry(1), entry(2)) == (2, 0, 0, 0, None)
+        assert [await next_event() for _ in expected] == expected
     assert [fields for _, fields in await redis.xrange(history_key(room))] == [
         {b"event": event.payload, b"prev": event.prev.encode(), b"audiences": b"branch:5:admin,session:77"}
         for event in expected
     ]
     assert (await history.after(room, at(1), 10)).entries == (expected[1],)
-    await pubsub.aclose()
 
 
-async def test_repeating_a_batch_changes_and_publishes_nothing(history: RedisHistory, redis: Redis, room: Room) -> None:
+async def test_repeating_a_batch_changes_and_publishes_nothing(
+    history: RedisHistory, redis: Redis, room: Room, place: Place
+) -> None:
     await relay(history, room, entry(1), entry(2), entry(3))
     before = await redis.xrange(history_key(room))
-    pubsub: Any = redis.pubsub(ignore_subscribe_messages=True)
-    await pubsub.ssubscribe(live_channel(room))
-    await pubsub.get_message(timeout=5)
-    assert await relay(history, room, entry(1), entry(2), entry(3)) == (0, 3, 0, 0, None)
-    assert await relay(history, room, entry(2), entry(3), entry(4)) == (1, 2, 0, 0, None)
-    assert decode_live((await pubsub.get_message(timeout=5))["data"]).payload == payload(4)
+    async with listening(place, room) as next_event:
+        assert await relay(history, room, entry(1), entry(2), entry(3)) == (0, 3, 0, 0, None)
+        assert await relay(history, room, entry(2), entry(3), entry(4)) == (1, 2, 0, 0, None)
+        assert (await next_event()).payload == payload(4)
     assert (await redis.xrange(history_key(room)))[:3] == before
-    await pubsub.aclose()
 
 
 async def test_every_key_is_bounded_and_the_head_outlives_history(

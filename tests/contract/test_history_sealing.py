@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.broker.redis_commands import RedisCommands
-from gateway.errors import BrokerError, CircuitOpenError
+from gateway.errors import BrokerError, CircuitOpenError, SettingsError
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.types import SystemClock
 from tests.support.valkey import ValkeyServer
@@ -83,7 +83,7 @@ async def test_failures_open_the_breaker() -> None:
         await commands.reconnect()
 
 
-@pytest.mark.parametrize("url", ["http://x", "redis://127.0.0.1?nonsense=1", "redis+cluster://a:1"])
+@pytest.mark.parametrize("url", ["http://x", "redis://127.0.0.1?nonsense=1", "redis+cluster://a:1/7"])
 def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
-    with pytest.raises(BrokerError, match=r"scheme|cannot be used|does not serve"):
+    with pytest.raises(SettingsError, match="cannot be used"):
         RedisCommands(url, CircuitBreaker("relay", SystemClock()))

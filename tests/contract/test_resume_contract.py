@@ -557,6 +557,10 @@ async def test_a_page_that_is_not_taken_and_what_is_held_share_one_limit(kind: K
         rig.page(client, past(1, padding=PADDING))
         await settle()
         assert 0 < rig.dropped <= 3
+        assert rig.outbox_bytes <= 6 * SIZE
+        # And while the page waits, there is that much less room to hold anything.
+        rig.submit(8, padding=PADDING)
+        await settle()
         dropped = rig.dropped
         assert rig.outbox_bytes <= 6 * SIZE
         client.socket.resume()
@@ -566,7 +570,7 @@ async def test_a_page_that_is_not_taken_and_what_is_held_share_one_limit(kind: K
         assert [received.get("n", received) for received in client.socket.events] == [
             1,
             {"type": "gap", "dropped": dropped},
-            *range(2 + dropped, 8),
+            *range(2 + dropped, 9),
         ]
 
 

@@ -10,7 +10,20 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.support.gateway import RunningGateway, run_gateway
-from tests.support.valkey import ValkeyServer
+from tests.support.valkey import ValkeyServer, run_valkey
+
+
+@pytest.fixture(params=["native", "asgi"])
+def sockets(request: pytest.FixtureRequest) -> str:
+    """Whose a gateway's sockets are: the core's, then the server's."""
+    return str(request.param)
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[ValkeyServer]:
+    """A server that the test may stop, and whose source stream and relay are nobody else's."""
+    with run_valkey() as server:
+        yield server
 
 
 @pytest.fixture(scope="module", params=["native", "asgi"])

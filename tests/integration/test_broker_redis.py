@@ -5,25 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
 
 from gateway.broker.redis import RedisBroker, create_broker
-from gateway.errors import BrokerError, CircuitOpenError
+from gateway.errors import BrokerError, CircuitOpenError, SettingsError
 from gateway.resilience.circuit_breaker import BreakerState, CircuitBreaker
 from tests.support.clock import FakeClock
 from tests.support.settle import turns
-from tests.support.valkey import ValkeyServer, run_valkey
-
-
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    """A server that the test may stop."""
-    with run_valkey() as server:
-        yield server
+from tests.support.valkey import ValkeyServer
 
 
 @asynccontextmanager
@@ -167,8 +160,14 @@ async def test_a_killed_server_ends_a_waiting_read(own_valkey: ValkeyServer) -> 
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://127.0.0.1:6379/0?no_such_option=1", "redis://127.0.0.1/0?db=x", "redis+cluster://127.0.0.1:7000"]
+    "kind", ["redis://127.0.0.1:6379/0", "redis+sentinel://127.0.0.1/m", "redis+cluster://127.0.0.1"]
 )
-def test_a_url_that_cannot_be_used_is_refused_before_anything_is_connected(url: str) -> None:
-    with pytest.raises(BrokerError, match="the Redis URL"):
-        create_broker(url)
+@pytest.mark.parametrize("option", ["no_such_option=1", "db=x", "socket_timeout=geheim"])
+async def test_a_url_that_cannot_be_used_is_refused_before_anything_is_connected(kind: str, option: str) -> None:
+    with pytest.raises(SettingsError, match="the Redis URL"):
+        create_broker(f"{kind}?{option}")
+
+
+def test_a_malformed_url_is_refused() -> None:
+    with pytest.raises(SettingsError, match="expected one like redis"):
+        create_broker("redis+cluster://127.0.0.1:7000/1")

@@ -13,6 +13,7 @@ import pytest
 from benches.load.binaries import Binaries
 from benches.load.client import LoadClient
 from benches.load.tokens import staff_targets
+from gateway.broker.redis import MAX_CONNECTIONS
 from tests.support.serve import ServeProcess, serve
 from tests.support.valkey import ValkeyServer
 
@@ -74,7 +75,8 @@ async def test_who_came_and_went_leaves_nothing_behind(tmp_path: Path, valkey: V
             await asyncio.to_thread(come_and_go, gateway, binaries, targets)
         after = descriptors(gateway), memory(gateway)
         growth = after[1] - before[1]
-        assert after[0] == before[0]
+        # The pool of Redis connections grows when it has to, up to its limit; a leak would be one for every client.
+        assert after[0] - before[0] <= MAX_CONNECTIONS
         assert growth < GROWTH_BYTES, f"{growth / ROUNDS / CROWD:.0f} B a connection"
         assert "Traceback" not in gateway.log_text()
         print(f"{ROUNDS * CROWD} connections: {growth / 1024:+.0f} KiB")  # noqa: T201 - what `make churn` is asked for

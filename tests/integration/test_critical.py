@@ -20,18 +20,6 @@ from tests.support.valkey import ValkeyServer, run_valkey
 READY = {"type": "ROUND_READY", "tenant_id": 1, "branch_id": 5, "session_id": 77, "sector_id": 9}
 
 
-@pytest.fixture(params=["native", "asgi"])
-def sockets(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    """A source stream of the test's own: whoever is the active relay of the shared one is nobody's business here."""
-    with run_valkey() as server:
-        yield server
-
-
 @pytest.fixture
 def node(own_valkey: ValkeyServer, sockets: str) -> Iterator[RunningGateway]:
     with run_gateway(own_valkey.url, sockets=sockets) as running:

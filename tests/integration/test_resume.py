@@ -19,7 +19,7 @@ from tests.support.clients import client, welcomed
 from tests.support.critical import Returning, emit_all
 from tests.support.gateway import RunningGateway, run_gateway
 from tests.support.tokens import staff_token, table_token
-from tests.support.valkey import ValkeyServer, run_valkey
+from tests.support.valkey import ValkeyServer
 
 READY = {"type": "ROUND_READY", "tenant_id": 1, "branch_id": 5, "session_id": 77, "sector_id": 9}
 ROOM = Room(1, 5)
@@ -27,17 +27,6 @@ ROOM = Room(1, 5)
 
 def rounds(count: int, **members: Any) -> list[dict[str, Any]]:
     return [READY | {"n": number} | members for number in range(count)]
-
-
-@pytest.fixture(params=["native", "asgi"])
-def sockets(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    with run_valkey() as server:
-        yield server
 
 
 @pytest.fixture
@@ -56,6 +45,24 @@ def node(own_valkey: ValkeyServer, sockets: str) -> Iterator[RunningGateway]:
 
 def kitchen() -> Returning:
     return Returning("/ws/kitchen", staff_token("KITCHEN", user="k"))
+
+
+async def left_after_one_event(node: RunningGateway, redis: Redis) -> tuple[Returning, list[str]]:
+    """A kitchen that has heard one event and gone; with its id."""
+    peer = kitchen()
+    async with peer.connected(node.ws) as connection:
+        expected = await emit_all(redis, rounds(1))
+        await peer.hear(connection, expected[-1])
+    return peer, expected
+
+
+async def miss_more_than_buffers_hold(node: RunningGateway, redis: Redis) -> list[str]:
+    """36 MB of events, several times what the kernel's buffers hold; their ids."""
+    missed: list[str] = []
+    for _ in range(6):
+        missed += await emit_all(redis, rounds(100, x="x" * 60_000))
+    await settled(node, missed[-1])
+    return missed
 
 
 @pytest.mark.parametrize(
@@ -94,10 +101,7 @@ async def test_who_was_away_for_a_moment_gets_what_it_missed(
 async def test_who_missed_more_than_memory_holds_gets_it_in_pages_while_events_flow(
     node: RunningGateway, redis: Redis
 ) -> None:
-    peer = kitchen()
-    async with peer.connected(node.ws) as connection:
-        expected = await emit_all(redis, rounds(1))
-        await peer.hear(connection, expected[-1])
+    peer, expected = await left_after_one_event(node, redis)
     expected += await emit_all(redis, rounds(600, x="x" * 1_000))
     await settled(node, expected[-1])
     patient = Returning(peer.path, peer.token, dict(peer.positions), list(peer.log))
@@ -130,14 +134,8 @@ async def test_a_slow_reader_is_given_history_at_its_own_pace(
     own_valkey: ValkeyServer, redis: Redis, sockets: str
 ) -> None:
     with run_gateway(own_valkey.url, sockets=sockets) as node:
-        peer = kitchen()
-        async with peer.connected(node.ws) as connection:
-            expected = await emit_all(redis, rounds(1))
-            await peer.hear(connection, expected[-1])
-        # 36 MB: several times what the kernel's buffers hold.
-        for _ in range(6):
-            expected += await emit_all(redis, rounds(100, x="x" * 60_000))
-        await settled(node, expected[-1])
+        peer, expected = await left_after_one_event(node, redis)
+        expected += await miss_more_than_buffers_hold(node, redis)
         async with peer.connected(node.ws, max_queue=1) as connection:
             assert await until_metric(node, "gateway_replays", 1)
             expected += await emit_all(redis, rounds(20))
@@ -151,13 +149,8 @@ async def test_a_slow_reader_is_given_history_at_its_own_pace(
 
 async def test_history_that_ends_on_the_way_is_told(own_valkey: ValkeyServer, redis: Redis, sockets: str) -> None:
     with run_gateway(own_valkey.url, sockets=sockets) as node:
-        peer = kitchen()
-        async with peer.connected(node.ws) as connection:
-            expected = await emit_all(redis, rounds(1))
-            await peer.hear(connection, expected[-1])
-        for _ in range(6):
-            expected += await emit_all(redis, rounds(100, x="x" * 60_000))
-        await settled(node, expected[-1])
+        peer, expected = await left_after_one_event(node, redis)
+        expected += await miss_more_than_buffers_hold(node, redis)
         async with peer.connected(node.ws, max_queue=1) as connection:
             assert await until_metric(node, "gateway_replays", 1)
             await redis.delete(history_key(ROOM))

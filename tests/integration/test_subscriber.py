@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -21,14 +21,7 @@ from gateway.protocol.routing import RoutingTable
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.resilience.jitter import DecorrelatedJitter
 from gateway.types import SystemClock
-from tests.support.valkey import ValkeyServer, run_valkey
-
-
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    """A server that the test may stop."""
-    with run_valkey() as server:
-        yield server
+from tests.support.valkey import ValkeyServer
 
 
 def event(branch: int = 5, **members: object) -> bytes:

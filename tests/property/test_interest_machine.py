@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.fanout.base import Occupancy
 from gateway.ingest.interest import Interest
+from tests.support.admission import Admission, end_loop
 from tests.support.fake_pubsub import FakePubSubConnection
 from tests.support.settle import settle, turns
 
 CHANNELS = ("branch:5:kitchen", "branch:5:admin", "session:77", "sector:9:waiters")
 channels = st.sampled_from(CHANNELS)
-
-
-class Admission:
-    """One `hold`: waiting, then inside, until it is told to leave or cancelled."""
-
-    def __init__(self, interest: Interest, names: Sequence[str], connection_number: int) -> None:
-        self.names = set(names)
-        self.entered_on: int | None = None  # the number of the connection on which it was let in
-        self.leave = asyncio.Event()
-        self._machine_number = connection_number
-        self.task = asyncio.get_running_loop().create_task(self._run(interest, names))
-
-    def see(self, connection_number: int) -> None:
-        self._machine_number = connection_number
-
-    async def _run(self, interest: Interest, names: Sequence[str]) -> None:
-        async with interest.hold(names):
-            self.entered_on = self._machine_number
-            await self.leave.wait()
 
 
 class InterestMachine(RuleBasedStateMachine):
@@ -44,7 +25,7 @@ class InterestMachine(RuleBasedStateMachine):
         # Time does not pass here: no hold may run into its time-out while the machine thinks.
         self.interest = Interest(timeout=3_600)
         self.occupied: Counter[str] = Counter()
-        self.admissions: list[Admission] = []
+        self.admissions: list[Admission[str]] = []
         self.connections = 0
         self.connection: FakePubSubConnection | None = None
         self.follower: asyncio.Task[None] | None = None
@@ -72,7 +53,7 @@ class InterestMachine(RuleBasedStateMachine):
     @rule(names=st.lists(channels, min_size=1, max_size=3))
     def admit(self, names: list[str]) -> None:
         async def begin() -> None:
-            self.admissions.append(Admission(self.interest, names, self.connections))
+            self.admissions.append(Admission(names, self.interest.hold(names), lambda: self.connections))
 
         self.loop.run_until_complete(begin())
 
@@ -115,8 +96,6 @@ class InterestMachine(RuleBasedStateMachine):
     def connect(self) -> None:
         async def begin() -> None:
             self.connections += 1
-            for admission in self.admissions:
-                admission.see(self.connections)
             self.connection = FakePubSubConnection()
             self.interest.begin()
             self.follower = asyncio.create_task(self.interest.follow(self.connection))
@@ -165,15 +144,7 @@ class InterestMachine(RuleBasedStateMachine):
         assert self.interest.wanted >= len(held | self.occupied.keys())
 
     def teardown(self) -> None:
-        try:
-            self.loop.run_until_complete(self.quieten())
-        finally:
-            tasks = asyncio.all_tasks(self.loop)
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                self.loop.run_until_complete(asyncio.wait(tasks))
-            self.loop.close()
+        end_loop(self.loop, self.quieten())
 
     async def quieten(self) -> None:
         """When the server answers everything, all who wait are let in, and exactly what is needed is subscribed."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -13,27 +12,13 @@ from gateway.ingest.live_interest import LINGER_SECONDS, LiveInterest
 from gateway.protocol.keys import live_channel
 from gateway.protocol.positions import ZERO
 from gateway.types import Room
+from tests.support.admission import Admission, end_loop
 from tests.support.clock import FakeClock
 from tests.support.fake_pubsub import FakePubSubConnection
 from tests.support.settle import settle, turns
 
 ROOMS = (Room(7, 5), Room(8, 5), Room(7, 6))
 rooms = st.sampled_from(ROOMS)
-
-
-class Admission:
-    """One `hold`: waiting, then inside, until it is told to leave or cancelled."""
-
-    def __init__(self, machine: LiveInterestMachine, names: Sequence[Room]) -> None:
-        self.rooms = set(names)
-        self.entered_on: int | None = None  # the number of the connection on which it was let in
-        self.leave = asyncio.Event()
-        self.task = asyncio.get_running_loop().create_task(self._run(machine, names))
-
-    async def _run(self, machine: LiveInterestMachine, names: Sequence[Room]) -> None:
-        async with machine.interest.hold(names):
-            self.entered_on = machine.connections
-            await self.leave.wait()
 
 
 class LiveInterestMachine(RuleBasedStateMachine):
@@ -44,7 +29,7 @@ class LiveInterestMachine(RuleBasedStateMachine):
         # Real time does not pass here: no hold may run into its time-out while the machine thinks.
         self.interest = LiveInterest(self.clock, timeout=3_600)
         self.members: Counter[Room] = Counter()
-        self.admissions: list[Admission] = []
+        self.admissions: list[Admission[Room]] = []
         self.last_needed: dict[Room, float] = {}
         self.connections = 0
         self.connection: FakePubSubConnection | None = None
@@ -55,7 +40,7 @@ class LiveInterestMachine(RuleBasedStateMachine):
         self.note_need()
 
     def needed(self) -> set[Room]:
-        held = {room for admission in self.admissions for room in admission.rooms}
+        held = {room for admission in self.admissions for room in admission.names}
         return held | self.members.keys()
 
     def note_need(self) -> None:
@@ -93,7 +78,7 @@ class LiveInterestMachine(RuleBasedStateMachine):
     @rule(names=st.lists(rooms, min_size=1, max_size=3))
     def admit(self, names: list[Room]) -> None:
         async def begin() -> None:
-            self.admissions.append(Admission(self, names))
+            self.admissions.append(Admission(names, self.interest.hold(names), lambda: self.connections))
             await asyncio.sleep(0)
 
         self.loop.run_until_complete(begin())
@@ -186,9 +171,9 @@ class LiveInterestMachine(RuleBasedStateMachine):
         for admission in self.admissions:
             if admission.entered_on is None:
                 continue
-            assert all(self.interest.position(room) is not None for room in admission.rooms)
+            assert all(self.interest.position(room) is not None for room in admission.names)
             if self.connection is not None and admission.entered_on == self.connections:
-                assert {live_channel(room) for room in admission.rooms} <= self.connection.effective
+                assert {live_channel(room) for room in admission.names} <= self.connection.effective
 
     @invariant()
     def a_room_is_followed_until_a_minute_after_it_was_last_needed(self) -> None:
@@ -206,15 +191,7 @@ class LiveInterestMachine(RuleBasedStateMachine):
         assert self.interest.rooms == len(followed)
 
     def teardown(self) -> None:
-        try:
-            self.loop.run_until_complete(self.quieten())
-        finally:
-            tasks = asyncio.all_tasks(self.loop)
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                self.loop.run_until_complete(asyncio.wait(tasks))
-            self.loop.close()
+        end_loop(self.loop, self.quieten())
 
     async def quieten(self) -> None:
         """When the server answers everything, all who wait are let in; a minute after the last leave nothing is."""

@@ -206,7 +206,11 @@ class ResumeMachine(RuleBasedStateMachine):
             if peer.joining is not None:
                 peer.joining.cancel()
                 await asyncio.wait({peer.joining})
-                peer.joining = None
+                # It may have been let in before that, in a step that nobody has looked at yet.
+                if peer.joining.cancelled():
+                    peer.joining = None
+                else:
+                    self._let_in(peer, peer.joining)
             if peer.joined is not None:
                 self._read(peer, unread)
                 peer.joined.node.leave(peer.joined.id)
@@ -227,7 +231,7 @@ class ResumeMachine(RuleBasedStateMachine):
     def come_back_after_much(
         self, *, client: int, node: int, room: Room, count: int, size: int, heard: Sequence[int], keep: int | None
     ) -> None:
-        """What the rules above do by chance: away, then much to catch up with, on a node that has heard of it or not."""
+        """What the rules above do by chance: away, then much to catch up with, on a node that heard of it or not."""
         self.go(client, unread=1)
         self.leave_or_come_back(away=False)
         self.answer_slowly_or_not(slow=False)

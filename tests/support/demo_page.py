@@ -10,11 +10,12 @@ from fastapi import FastAPI
 
 from gateway.endpoints.demo.back_end import BackEnd
 from gateway.endpoints.demo.router import Demo, demo_router
-from gateway.endpoints.demo.tokens import TokenOffice
+from gateway.endpoints.demo.tokens import Keys, TokenOffice
 from gateway.settings import DEVELOPMENT_SECRET
 from tests.support.clock import FakeClock
 
 HOST = "127.0.0.1:8001"
+KEYS: Keys = {None: DEVELOPMENT_SECRET}
 
 
 class NotingPublisher:
@@ -44,12 +45,12 @@ class NotingPublisher:
 class Stage:
     """The routes, and a browser that asks them."""
 
-    def __init__(self) -> None:
+    def __init__(self, staff_keys: Keys = KEYS) -> None:
         self.clock = FakeClock()
         self.publisher = NotingPublisher()
-        keys: dict[str | None, str] = {None: DEVELOPMENT_SECRET}
         demo = Demo(
-            BackEnd(self.publisher, "redis://127.0.0.1:6379/0", self.clock), TokenOffice(keys, keys, 0, self.clock)
+            BackEnd(self.publisher, "redis://127.0.0.1:6379/0", self.clock),
+            TokenOffice(staff_keys, KEYS, 0, self.clock),
         )
         self._app = FastAPI()
         self._app.include_router(demo_router(lambda: demo))

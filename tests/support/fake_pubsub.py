@@ -72,7 +72,7 @@ class FakePubSubConnection:
         """End a subscription that nobody asked to end, as a cluster does when a slot moves; also given back."""
         self.written.discard(name)
         self.effective.discard(name)
-        batch = PubSubBatch([], [], [name], 0)
+        batch = PubSubBatch([], [], [], 0, (name,))
         self._ready.put_nowait(batch)
         return batch
 
@@ -120,3 +120,19 @@ class FakePubSubConnection:
         self.commands.append((command, tuple(names)))
         self._answers.extend((answer, name) for name in names)
         await self._flowing.wait()
+
+
+class FakeBroker:
+    """Gives connections, or fails, as it is told."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.attempts = 0
+        self.connections: list[FakePubSubConnection] = []
+
+    async def pubsub(self) -> FakePubSubConnection:
+        self.attempts += 1
+        if self.away:
+            raise BrokerError("Redis is away")
+        self.connections.append(FakePubSubConnection())
+        return self.connections[-1]

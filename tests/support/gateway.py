@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from gateway.app import Gateway, create_app
+from gateway.server.bounded_http import BoundedHttpProtocol
 from gateway.settings import Settings
 
 START_SECONDS = 20.0
@@ -45,7 +46,8 @@ def run_gateway(redis_url: str, **settings: Any) -> Iterator[RunningGateway]:
     app = create_app(loaded)
     # As `gateway serve` does it.
     ws = "gateway.server.handoff:HandoffProtocol" if loaded.reactors else "websockets-sansio"
-    with run_uvicorn(app, ws=ws, ws_ping_interval=None) as (port, loop):
+    options = {"ws": ws, "http": BoundedHttpProtocol, "ws_max_size": loaded.max_message_bytes}
+    with run_uvicorn(app, ws_ping_interval=None, proxy_headers=False, **options) as (port, loop):
         yield RunningGateway(port, app.state.gateway, loop)
 
 

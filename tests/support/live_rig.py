@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gateway.errors import BrokerError
 from gateway.fanout.base import CoreStats, Submission
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.live_base import RepairCause
@@ -21,8 +20,9 @@ from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.resilience.jitter import DecorrelatedJitter
 from gateway.types import Room
 from tests.support.clock import FakeClock
-from tests.support.fake_pubsub import FakePubSubConnection
+from tests.support.fake_pubsub import FakeBroker, FakePubSubConnection
 from tests.support.memory_history import MemoryRoomHistory
+from tests.support.noting_observer import NotingIngestObserver
 from tests.support.settle import settle
 
 
@@ -83,34 +83,15 @@ class NotingFanout:
         return left > 0
 
 
-class NotingObserver:
+class NotingObserver(NotingIngestObserver):
     """Keeps `ingest.live_base.LiveObserver`."""
 
     def __init__(self) -> None:
-        self.received: Counter[str] = Counter()
-        self.dropped: Counter[str] = Counter()
-        self.submitted = 0
-        self.interruptions = 0
-        self.outages: list[float] = []
+        super().__init__()
         self.repairs: Counter[RepairCause] = Counter()
         self.gaps = 0
         self.behind = 0
         self.most_behind = 0
-
-    def on_received(self, source: str, events: int) -> None:
-        self.received[source] += events
-
-    def on_dropped(self, reason: str, events: int) -> None:
-        self.dropped[reason] += events
-
-    def on_submitted(self, events: int) -> None:
-        self.submitted += events
-
-    def on_interruption(self) -> None:
-        self.interruptions += 1
-
-    def on_reconnected(self, seconds: float) -> None:
-        self.outages.append(seconds)
 
     def on_repair(self, cause: RepairCause) -> None:
         self.repairs[cause] += 1
@@ -150,20 +131,6 @@ class FakeTime(FakeClock):
                     waking.set_result(None)
         self.advance(max(0.0, end - self.monotonic()))
         await settle()
-
-
-class FakeBroker:
-    """Gives connections, or fails, as it is told."""
-
-    def __init__(self) -> None:
-        self.away = False
-        self.connections: list[FakePubSubConnection] = []
-
-    async def pubsub(self) -> FakePubSubConnection:
-        if self.away:
-            raise BrokerError("Redis is away")
-        self.connections.append(FakePubSubConnection())
-        return self.connections[-1]
 
 
 class LiveRig:

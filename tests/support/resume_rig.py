@@ -201,9 +201,9 @@ class Joined:
 
 
 @asynccontextmanager
-async def running_node(**numbers: float) -> AsyncIterator[Node]:
+async def running_node(*, ring_bytes: int = NODE_RING_BYTES, **numbers: float) -> AsyncIterator[Node]:
     """A node that is live, alone with its history."""
-    node = Node(FakeTime(), MemoryRoomHistory(), **numbers)
+    node = Node(FakeTime(), MemoryRoomHistory(), ring_bytes=ring_bytes, **numbers)
     await node.start()
     try:
         yield node

@@ -8,6 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from redis import Redis
 
 from gateway.broker.server_process import ServerProcess, free_port
 from gateway.errors import EmbeddedServerError
@@ -21,12 +24,12 @@ class ValkeyServer:
     It dies with the thread that started it (`ServerProcess`), so a killed test run leaves nothing behind.
     """
 
-    def __init__(self, directory: Path, config: dict[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, config: dict[str, str] | None = None, *, password: str = "") -> None:
         self.port = free_port()
-        self.password = secrets.token_urlsafe(16)
+        self.password = password or secrets.token_urlsafe(16)
         self.socket = directory / "valkey.sock"
         self._directory = directory
-        self._config = {"unixsocket": str(self.socket), **(config or {})}
+        self.config = {"unixsocket": str(self.socket), **(config or {})}
         self._process: ServerProcess | None = None
 
     @property
@@ -39,6 +42,19 @@ class ValkeyServer:
         """By the Unix socket."""
         return f"unix://:{self.password}@{self.socket}?db=0"
 
+    @contextmanager
+    def admin(self) -> Iterator[Any]:
+        """A plain client that blocks, whose answers are text."""
+        client = Redis(port=self.port, password=self.password, decode_responses=True, socket_timeout=START_SECONDS)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     @property
     def pid(self) -> int:
         return self._running().pid
@@ -48,7 +64,7 @@ class ValkeyServer:
         assert self._process is None, "it is running already"
         with suppress(FileNotFoundError):
             self.socket.unlink()
-        process = ServerProcess(self.port, self.password, self._directory, self._config)
+        process = ServerProcess(self.port, self.password, self._directory, self.config)
         try:
             process.wait_ready(START_SECONDS)
         except EmbeddedServerError:

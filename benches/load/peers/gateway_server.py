@@ -82,13 +82,16 @@ class GatewayBench:
             ConnectionIdentity(tenant=ROOM.tenant),
             lambda _connection: '{"type":"welcome"}',
         )
-        await fanout.serve(connection)
+        if handoff is None:
+            await fanout.serve(connection)
 
 
 def build(*, native: bool) -> tuple[FastAPI, GatewayBench]:
     """The application of `gateway serve`, and the endpoint without identity."""
     settings = Settings.load(
         max_connections_per_user=0,
+        # What joins cost is measured here, not how they are spread out.
+        join_rate=0,
         heartbeat_interval=_NEVER,
         heartbeat_timeout=_NEVER,
         # The server has one core, so one reactor; the asyncio workers of ASGI connections share one thread anyway.

@@ -1,4 +1,4 @@
-"""Where a handshake carries its token."""
+"""Where a handshake or a request carries its token."""
 
 from __future__ import annotations
 
@@ -38,3 +38,13 @@ def token_from(query_value: str | None, subprotocols: Sequence[str]) -> BearerTo
         if name == SUBPROTOCOL and value:
             return BearerToken(value, SUBPROTOCOL)
     return BearerToken(query_value or None, None)
+
+
+def token_of_header(authorization: str | None) -> str | None:
+    """What the header `Authorization: Bearer <token>` gives (RFC 6750 §2.1), which may be empty; None if it is another.
+
+    Args:
+        authorization: the header's value; None if it is not there.
+    """
+    scheme, _, given = (authorization or "").partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else None

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.errors import TokenError
+from gateway.protocol.rights import SUBJECT_PATTERN
 from gateway.types import MAX_ID
 
 MAX_TOKEN_BYTES = 8192
@@ -17,15 +18,15 @@ MAX_LIST = 256
 """Branches or sectors in one token."""
 
 CLOCK_LEEWAY = 5.0
-"""Seconds by which an issuer's clock may be ahead of ours. `exp` has no leeway: a token is dead at that second."""
+"""Seconds by which an issuer's clock may be ahead of ours, if the settings say nothing else. `exp` has no leeway: a
+token is dead at that second."""
 
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 """msgspec is strict here: no bool, float or string passes for an integer."""
 
 Ids = Annotated[list[Id], Meta(max_length=MAX_LIST)]
 
-Subject = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
-"""`\\Z`, as `$` would let a newline pass behind it."""
+Subject = Annotated[str, Meta(pattern=SUBJECT_PATTERN)]
 
 Kid = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._-]{1,64}\Z")]
 
@@ -61,7 +62,9 @@ def check_size(token: str) -> None:
         raise TokenError("the token is not ASCII")
 
 
-def check_lifetime(issued_at: float, expires_at: float, *, max_age: int, now: float) -> None:
+def check_lifetime(
+    issued_at: float, expires_at: float, *, max_age: int, now: float, leeway: float = CLOCK_LEEWAY
+) -> None:
     """Refuse a token outside its time.
 
     Args:
@@ -69,13 +72,14 @@ def check_lifetime(issued_at: float, expires_at: float, *, max_age: int, now: fl
         expires_at: `exp`, Unix seconds.
         max_age: the longest life in seconds; 0 is unlimited.
         now: Unix seconds.
+        leeway: seconds by which the issuer's clock may be ahead.
 
     Raises:
         TokenError: expired, from the future, or allowed to live too long.
     """
     if expires_at <= now:
         raise TokenError("the token has expired")
-    if issued_at > now + CLOCK_LEEWAY:
+    if issued_at > now + leeway:
         raise TokenError("the token was issued in the future; check the issuer's clock")
     if expires_at <= issued_at:
         raise TokenError("the token expires before it was issued")

@@ -1,4 +1,4 @@
-"""Staff tokens: JSON Web Tokens (RFC 7519) signed with HS256, held to the advice of RFC 8725."""
+"""Staff tokens: JSON Web Tokens (RFC 7519), held to the advice of RFC 8725."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import jwt
 import msgspec
-from jwt.algorithms import HMACAlgorithm
+from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.auth import base64url
@@ -24,15 +24,15 @@ from gateway.auth.claims import (
     read_claims,
 )
 from gateway.auth.identity import Identity, Role
-from gateway.errors import SettingsError, TokenError
+from gateway.auth.issuer import Issuer
+from gateway.auth.keys import SECRET_ALGORITHM, FixedKeys, secret_key
+from gateway.errors import TokenError
+from gateway.protocol.rights import TOKEN_ID_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.types import Clock
-
-ALGORITHMS = ("HS256",)
-"""The allow-list (RFC 8725 §3.1). The token's own `alg` only ever selects from it."""
 
 _SEGMENTS = 3
 
@@ -46,15 +46,20 @@ class _Claims(msgspec.Struct, omit_defaults=True):
     roles: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=64)]
     exp: NumericDate
     iat: NumericDate
-    # Printable ASCII without space; colons may stand in it, as in `urn:uuid:…`. It becomes the end of a Redis key.
-    jti: Annotated[str, Meta(pattern=r"\A[!-~]{1,128}\Z")]
+    jti: Annotated[str, Meta(pattern=TOKEN_ID_PATTERN)]
     sector_ids: Ids | None = None
     type: str | None = None
     nbf: NumericDate | None = None
     aud: msgspec.Raw | UnsetType = UNSET
 
 
+class _IssuerOnly(msgspec.Struct):
+    iss: str | None = None
+
+
 _claims = msgspec.json.Decoder(_Claims)
+_issuer_only = msgspec.json.Decoder(_IssuerOnly)
+_audiences = msgspec.json.Decoder(str | list[str])
 
 
 class _Hmac(HMACAlgorithm):
@@ -68,96 +73,145 @@ class _Hmac(HMACAlgorithm):
 
 
 def _jws() -> jwt.PyJWS:
-    """A signer and verifier that knows HS256 and nothing else: neither `none` nor anything with a public key."""
+    """A signer and verifier that knows these four algorithms and nothing else: `none` is none of them."""
     jws = jwt.PyJWS(algorithms=[])
     jws.register_algorithm("HS256", _Hmac())
+    jws.register_algorithm("RS256", RSAAlgorithm(RSAAlgorithm.SHA256))
+    jws.register_algorithm("ES256", ECAlgorithm(ECAlgorithm.SHA256))
+    jws.register_algorithm("EdDSA", OKPAlgorithm())
     return jws
 
 
 class JwtVerifier:
-    """Verifies staff tokens. Immutable after construction, thread-safe."""
+    """Verifies staff tokens. Thread-safe where its issuers' keys are; those by URL are for one event loop.
 
-    def __init__(self, secrets: Mapping[str | None, bytes | str], max_age: int, clock: Clock) -> None:
+    Without issuers a token's `iss` means nothing, and the secrets verify it. With issuers, a token that names one of
+    them is verified by that issuer's keys alone, one that names none by the secrets, and any other is refused.
+    """
+
+    def __init__(
+        self,
+        secrets: Mapping[str | None, bytes | str],
+        max_age: int,
+        clock: Clock,
+        *,
+        issuers: Sequence[Issuer] = (),
+        leeway: float = CLOCK_LEEWAY,
+    ) -> None:
         """Take the secrets by `kid`; the one under None is for tokens without.
 
         Args:
-            secrets: at least one.
+            secrets: at least one, unless there are issuers.
             max_age: the longest life of a token in seconds; 0 is unlimited.
             clock: what tells the time.
+            issuers: who else may issue; each name once.
+            leeway: seconds by which an issuer's clock may be ahead.
 
         Raises:
-            SettingsError: no secret, or one that is a public key or a certificate, which is no secret at all.
+            SettingsError: nobody may issue, or a secret is a public key or a certificate, which is no secret at all.
         """
-        if not secrets:
-            raise SettingsError("there is no secret to verify staff tokens with: set GATEWAY_JWT_SECRET")
-        self._secrets = {kid: _checked(secret, kid) for kid, secret in secrets.items()}
+        self._issuers = {issuer.name: issuer for issuer in issuers}
+        if secrets or not issuers:
+            keys = {kid: secret_key(secret, _where(kid)) for kid, secret in secrets.items()}
+            self._issuers[None] = Issuer(None, FixedKeys(keys), (SECRET_ALGORITHM,))
+        self._named = bool(issuers)
         self._max_age = max_age
+        self._leeway = leeway
         self._clock = clock
         self._jws = _jws()
+
+    @property
+    def version(self) -> int:
+        """Goes up when a key is withdrawn or replaced: what was verified before may be good no longer."""
+        return sum(issuer.keys.version for issuer in self._issuers.values())
 
     def verify(self, token: str) -> Identity:
         """Verify a token and give what it says.
 
         Raises:
-            TokenError: it is not to be trusted; the text says why and repeats nothing of it.
+            TokenError: it is not to be trusted; the text says why and repeats nothing of it. `UnknownKeyError` where
+                asking its issuer for keys may change that.
+            KeysAwayError: its issuer's keys cannot be had, so that nothing is known of it.
         """
         check_size(token)
-        _check_segments(token)
+        claimed = _payload(token)
+        issuer = self._issuer(claimed)
+        expected = issuer.algorithms
         try:
             # PyJWT reads the header twice, once for `kid` and once to verify; both times it is the same bytes.
-            kid = self._jws.get_unverified_header(token).get("kid")
-            secret = self._secrets.get(kid)
-            if secret is None:
-                raise TokenError("the token's `kid` names no secret of this gateway" if kid else _NO_KID)
-            payload = self._jws.decode(token, secret, algorithms=ALGORITHMS, options={"verify_signature": True})
+            key = issuer.keys.find(self._jws.get_unverified_header(token).get("kid"))
+            if key.algorithm not in expected:
+                raise TokenError(_not_allowed(expected))
+            # The key has one algorithm; the token's `alg` may only agree with it.
+            expected = (key.algorithm,)
+            payload = self._jws.decode(token, key.material, algorithms=expected, options={"verify_signature": True})
         except jwt.InvalidAlgorithmError:
-            raise TokenError(f"the token's algorithm is not allowed; expected {', '.join(ALGORITHMS)}") from None
+            raise TokenError(_not_allowed(expected)) from None
         except jwt.InvalidSignatureError:
             raise TokenError("the token's signature does not match") from None
         except (jwt.InvalidTokenError, ValueError, RecursionError):
             raise TokenError("the token's header is malformed") from None
         claims = read_claims(_claims, payload)
-        self._check(claims)
+        self._check(claims, issuer)
         return _identity(claims)
 
-    def _check(self, claims: _Claims) -> None:
+    def _issuer(self, payload: bytes) -> Issuer:
+        """Whose keys to try. The claim is not verified yet: it only ever selects one of our own issuers."""
+        name = read_claims(_issuer_only, payload).iss if self._named else None
+        issuer = self._issuers.get(name)
+        if issuer is None:
+            raise TokenError(
+                "the token names no issuer (`iss`), and this gateway has only issuers with a name"
+                if name is None
+                else "the token's issuer (`iss`) is none of this gateway"
+            )
+        return issuer
+
+    def _check(self, claims: _Claims, issuer: Issuer) -> None:
         now = self._clock.time()
         if claims.type == "refresh":
             raise TokenError("the token is a refresh token; expected an access token")
-        # RFC 7519 §4.1.3: a token for an audience must be refused by whoever is not in it. Issuers that share one
-        # secret among their own purposes (password reset, e-mail proof) tell them apart by it.
-        if claims.aud is not UNSET and bytes(claims.aud) not in (b"null", b'""', b"[]"):
-            raise TokenError("the token is for an audience (`aud`), and the gateway is in none")
-        check_lifetime(claims.iat, claims.exp, max_age=self._max_age, now=now)
-        if claims.nbf is not None and claims.nbf > now + CLOCK_LEEWAY:
+        _check_audience(claims.aud, issuer.audience)
+        if issuer.tenants is not None and claims.tenant_id not in issuer.tenants:
+            raise TokenError("the token's issuer may not speak for its tenant")
+        check_lifetime(claims.iat, claims.exp, max_age=self._max_age, now=now, leeway=self._leeway)
+        if claims.nbf is not None and claims.nbf > now + self._leeway:
             raise TokenError("the token is not valid yet (`nbf`)")
 
 
-_NO_KID = "the token has no `kid`, and this gateway has only secrets with one"
-
-
-def _checked(secret: bytes | str, kid: str | None) -> bytes:
+def _check_audience(found: msgspec.Raw | UnsetType, expected: str | None) -> None:
+    # RFC 7519 §4.1.3: a token for an audience must be refused by whoever is not in it. Issuers that share one
+    # secret among their own purposes (password reset, e-mail proof) tell them apart by it.
+    if expected is None:
+        if found is not UNSET and bytes(found) not in (b"null", b'""', b"[]"):
+            raise TokenError("the token is for an audience (`aud`), and the gateway is in none")
+        return
     try:
-        key = HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
-    except jwt.InvalidKeyError:
-        # The classical confusion: whoever has the public key could sign with it (RFC 8725 §2.1).
-        where = f"the JWT secret with kid {kid}" if kid else "the JWT secret"
-        raise SettingsError(f"{where} is a public key or certificate; HS256 needs random bytes") from None
-    if not key:
-        raise SettingsError("a JWT secret is empty; expected at least 32 random bytes")
-    return key
+        audiences = [] if found is UNSET else _audiences.decode(found)
+    except msgspec.DecodeError:
+        audiences = []
+    if expected not in ([audiences] if isinstance(audiences, str) else audiences):
+        raise TokenError("the token is not for the gateway's audience (`aud`)")
 
 
-def _check_segments(token: str) -> None:
-    """Refuse every other spelling of a token's bytes (padding, white space, spare bits), whatever PyJWT allows."""
+def _not_allowed(expected: tuple[str, ...]) -> str:
+    return f"the token's algorithm is not allowed; expected {', '.join(expected)}"
+
+
+def _where(kid: str | None) -> str:
+    return f"the JWT secret with kid {kid}" if kid else "the JWT secret"
+
+
+def _payload(token: str) -> bytes:
+    """The payload, not verified; every other spelling of the token's bytes is refused, whatever PyJWT allows."""
     segments = token.split(".")
     if len(segments) != _SEGMENTS:
         raise TokenError(f"the token has {len(segments)} parts; expected a JWT of {_SEGMENTS}")
     try:
-        for segment in segments:
-            base64url.decode(segment)
+        _, payload, _ = (base64url.decode(segment) for segment in segments)
     except ValueError as error:
         raise TokenError(f"a part of the token is {error}") from None
+    return payload
 
 
 def _identity(claims: _Claims) -> Identity:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.auth import base64url
-from gateway.auth.claims import Id, Kid, NumericDate, Subject, check_lifetime, check_size, read_claims
+from gateway.auth.claims import CLOCK_LEEWAY, Id, Kid, NumericDate, Subject, check_lifetime, check_size, read_claims
 from gateway.auth.identity import Identity
 from gateway.errors import SettingsError, TokenError
 
@@ -52,13 +52,21 @@ _claims = msgspec.json.Decoder(_Claims)
 class TableTokenVerifier:
     """Verifies table tokens. Immutable after construction, thread-safe."""
 
-    def __init__(self, secrets: Mapping[str | None, bytes | str], max_age: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        secrets: Mapping[str | None, bytes | str],
+        max_age: int,
+        clock: Clock,
+        *,
+        leeway: float = CLOCK_LEEWAY,
+    ) -> None:
         """Take the secrets by `kid`; the one under None is for tokens without.
 
         Args:
             secrets: at least one.
             max_age: the longest life of a token in seconds; 0 is unlimited.
             clock: what tells the time.
+            leeway: seconds by which the issuer's clock may be ahead.
 
         Raises:
             SettingsError: no secret, or an empty one.
@@ -69,6 +77,7 @@ class TableTokenVerifier:
             )
         self._secrets = {kid: _bytes(secret) for kid, secret in secrets.items()}
         self._max_age = max_age
+        self._leeway = leeway
         self._clock = clock
 
     def verify(self, token: str) -> Identity:
@@ -88,7 +97,7 @@ class TableTokenVerifier:
             raise TokenError("the token's signature does not match")
         _refuse_repeated_members(payload)
         claims = read_claims(_claims, payload)
-        check_lifetime(claims.iat, claims.exp, max_age=self._max_age, now=self._clock.time())
+        check_lifetime(claims.iat, claims.exp, max_age=self._max_age, now=self._clock.time(), leeway=self._leeway)
         return _identity(claims)
 
 

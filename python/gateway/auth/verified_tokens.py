@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.auth.identity import Identity
@@ -21,7 +22,8 @@ class TokenVerifier(Protocol):
         """The identity that a token proves.
 
         Raises:
-            TokenError: it proves nothing.
+            TokenError: it proves nothing; `auth.keys.UnknownKeyError` where asking its issuer may change that.
+            KeysAwayError: its issuer's keys cannot be had.
         """
         ...
 
@@ -29,20 +31,34 @@ class TokenVerifier(Protocol):
 class VerifiedTokens:
     """Keeps `TokenVerifier` in front of another one: what was good is good until it expires. For one event loop.
 
+    It forgets everything when `version` changes, that is, when a key was withdrawn that some may be signed with.
+
     Only good tokens are remembered, so that nobody can fill it with bad ones, and under a digest, so that it holds no
     token that could be stolen from it. Whether a token was revoked meanwhile is not its business: that is asked at
     every connect (`auth.revocation`).
     """
 
-    def __init__(self, verifier: TokenVerifier, clock: Clock, *, max_tokens: int = MAX_TOKENS) -> None:
-        """`max_tokens` 0 remembers none."""
+    def __init__(
+        self,
+        verifier: TokenVerifier,
+        clock: Clock,
+        *,
+        max_tokens: int = MAX_TOKENS,
+        version: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`max_tokens` 0 remembers none; `version` is that of the verifier's keys (`JwtVerifier.version`)."""
         self._verifier = verifier
         self._clock = clock
         self._max_tokens = max_tokens
+        self._version = version
+        self._remembered = version()
         self._identities: OrderedDict[bytes, Identity] = OrderedDict()
 
     def verify(self, token: str) -> Identity:
         """See `TokenVerifier.verify`."""
+        if (version := self._version()) != self._remembered:
+            self._identities.clear()
+            self._remembered = version
         # A lone surrogate cannot come over the wire, but must not be an error of another kind than a bad token either.
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         identity = self._identities.get(digest)

@@ -1,8 +1,8 @@
 """The broker port: what the gateway asks of Redis, spoken without Redis' client library.
 
-`redis.py` keeps it on a real server; `hub`, `ingest` and `endpoints` know only this page. Every method raises
-`errors.BrokerError` when the server is away, refuses, or does not answer in time; never the library's own errors.
-All of it is for one event loop.
+`redis.py` keeps it on real servers of every kind; `hub`, `ingest` and `endpoints` know only this page. Every method
+raises `errors.BrokerError` when the server is away, refuses, or does not answer in time; never the library's own
+errors. All of it is for one event loop.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ class PubSubBatch(NamedTuple):
         subscribed: channels, sharded channels or patterns whose subscription the server has confirmed.
         unsubscribed: the same for the end of a subscription.
         pongs: answers to `ping`.
+        lost: sharded channels that are not subscribed any more, or were not after all, without anybody having asked for
+            their end (a cluster moved the slot, or a master of it failed). No answer about them is outstanding.
     """
 
     messages: list[PubSubMessage]
     subscribed: list[str]
     unsubscribed: list[str]
     pongs: int
+    lost: Sequence[str] = ()
 
 
 class PubSubConnection(Protocol):
@@ -52,8 +55,8 @@ class PubSubConnection(Protocol):
     async def ssubscribe(self, channels: Sequence[str]) -> None:
         """Ask for sharded channels by exact name, all in one command (Redis 7 and newer, Valkey).
 
-        A sharded channel and a plain one of the same name are two. In a cluster an adapter splits them by slot, and the
-        server may end a subscription by itself when its slot moves; it is among `unsubscribed` then.
+        A sharded channel and a plain one of the same name are two. In a cluster an adapter splits them by slot, and a
+        subscription may end by itself when its slot moves; it is among `lost` then, and may be asked for again.
         """
         ...
 
@@ -86,7 +89,7 @@ class Broker(Protocol):
         ...
 
     async def publish(self, channel: str, payload: bytes) -> int:
-        """Publish; how many subscriptions heard it."""
+        """Publish; how many subscriptions heard it, in a cluster those of one node, though all hear it."""
         ...
 
     async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:

@@ -1,4 +1,4 @@
-"""Rooms' histories, heads and live channels on one Redis or Valkey server."""
+"""Rooms' histories, heads and live channels in Redis. All keys of a room are in one slot of a cluster."""
 
 from __future__ import annotations
 
@@ -58,11 +58,7 @@ class RedisHistory:
 
     async def heads(self, rooms: Sequence[Room]) -> list[Position | None]:
         """See `RoomHistory.heads`."""
-        if not rooms:
-            return []
-        async with self._commands.asking() as client:
-            values: list[Any] = await client.mget([head_key(room) for room in rooms])
-        return [_head(value) for value in values]
+        return [_head(value) for value in await self._commands.get_many([head_key(room) for room in rooms])]
 
     async def after(self, room: Room, position: Position, limit: int) -> HistoryPage:
         """See `RoomHistory.after`."""
@@ -98,7 +94,7 @@ class RedisHistory:
             events = tuple(_event(*entry) for entry in entries)
         except (KeyError, ValueError) as error:
             _log.warning("a history holds an entry that is none of the relay's: %s", error, extra={"key": key})
-            events = ()
+            return HistoryPage(known=False, entries=(), more=False, head=_head(head) or ZERO)
         return HistoryPage(known=True, entries=events[:limit], more=len(events) > limit, head=_head(head) or ZERO)
 
     async def relay(self, batches: Sequence[RoomBatch], *, fence: int, refeed: bool) -> list[RelayResult]:

@@ -1,4 +1,7 @@
-"""The source stream, the relay's lease and the dead-letter queue on one Redis or Valkey server."""
+"""The source stream, the relay's lease and the dead-letter queue in Redis.
+
+In a cluster stream, lease and fence share a slot; the dead-letter queue is in another, and no script touches both.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ class RedisSource:
     """Keeps `streams_base.SourceStream`. For one event loop and one caller at a time; not thread-safe.
 
     Args:
-        commands: the relay's own, with one connection, so that whatever is asked is asked of one server.
+        commands: the relay's own, with one connection to a server, so that one that is lost is noticed.
         lease_seconds: how long a lease lasts after the last look at it.
         wait_replicas: replicas that must have the rooms' writes before anything is acknowledged.
         wait_seconds: how long they have for it.
@@ -126,15 +129,14 @@ class RedisSource:
         """See `SourceStream.acknowledge`."""
         if not entry_ids:
             return
-        async with self._commands.asking(self._wait_seconds if self._wait_replicas else 0.0) as client:
-            if self._wait_replicas:
-                # WAIT looks at what this connection wrote: the rooms' writes went over it.
-                reached = await client.wait(self._wait_replicas, round(self._wait_seconds * 1_000))
-                if reached < self._wait_replicas:
-                    raise BrokerError(
-                        f"{reached} of {self._wait_replicas} replicas have the last events after "
-                        f"{self._wait_seconds:g} s; they are not acknowledged and will be relayed again"
-                    )
+        if self._wait_replicas:
+            reached = await self._commands.replicas_with(self._wait_replicas, self._wait_seconds)
+            if reached < self._wait_replicas:
+                raise BrokerError(
+                    f"{reached} of {self._wait_replicas} replicas have the last events after "
+                    f"{self._wait_seconds:g} s; they are not acknowledged and will be relayed again"
+                )
+        async with self._commands.asking() as client:
             await client.xack(SOURCE, GROUP, *entry_ids)
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:

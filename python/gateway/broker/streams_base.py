@@ -51,9 +51,9 @@ class RoomHistory(Protocol):
         ...
 
     async def kept(self, room: Room, limit: int) -> HistoryPage:
-        """The oldest events that history keeps, at most `limit`; always known, though what was before them is not.
+        """The oldest events that history keeps, at most `limit`. What was before them is not known.
 
-        The next page is `after` the last event's position.
+        The next page is `after` the last event's position. Unknown is only a history that holds what no relay wrote.
         """
         ...
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import demo, emit, publish, serve, tail, token
+from gateway.cli import demo, emit, publish, revoke, serve, tail, token
 from gateway.cli.speech import examples, help_of, result
 
 
@@ -55,5 +55,6 @@ _add(tokens, token.table, token.TABLE_EXAMPLES)
 application.add_typer(tokens, name="token")
 _add(application, publish.publish, publish.EXAMPLES)
 _add(application, emit.emit, emit.EXAMPLES)
+_add(application, revoke.revoke, revoke.EXAMPLES)
 _add(application, tail.tail, tail.EXAMPLES)
 _add(application, demo.demo, demo.EXAMPLES)

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from gateway.broker.failures import LIBRARY_ERRORS, broker_error
-from gateway.broker.url import check_url, redact_url
 from gateway.cli.event_argument import EventJson, payload_of, producer_settings
 from gateway.cli.options import RedisUrl
 from gateway.cli.redis_url import find_redis_url
 from gateway.cli.routing import routing_of
 from gateway.cli.speech import examples, result
 from gateway.client import Publisher
-from gateway.errors import BrokerError, EventRefusedError
+from gateway.errors import EventRefusedError, SettingsError
+from gateway.redis_url import redact_url
 
 EXAMPLES = examples(
     """gateway emit '{"type":"CHECK_PAID","tenant_id":1,"branch_id":5,"session_id":77}'""",
@@ -51,14 +51,14 @@ def emit(
     settings = producer_settings(redis_url)
     payload = payload_of(event)
     url = find_redis_url(settings)
-    check_url(url)
     where = redact_url(url)
+    routing = routing_of(settings)
     try:
-        publisher = Publisher.from_url(
-            url, routing=routing_of(settings), socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
-        )
+        publisher = Publisher.from_url(url, routing=routing, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT)
     except ValueError as error:
-        raise BrokerError(f"the Redis URL {where} cannot be used: {error}") from None
+        raise SettingsError(f"the Redis URL {where} cannot be used: {error}") from None
+    except LIBRARY_ERRORS as error:
+        raise broker_error(where, error) from error
     try:
         with publisher:
             entry = publisher.emit(payload, key)

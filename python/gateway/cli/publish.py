@@ -17,6 +17,7 @@ from gateway.errors import EventRefusedError
 from gateway.protocol.audiences import AudienceKind, parse_channel
 from gateway.protocol.events import parse_event
 from gateway.protocol.routing import RoutingTable
+from gateway.redis_url import RedisKind, parse_redis_url
 
 EXAMPLES = examples(
     """gateway publish branch:5:kitchen '{"type":"ROUND_READY","tenant_id":1,"branch_id":5}'""",
@@ -43,9 +44,11 @@ def publish(
     settings = producer_settings(redis_url)
     payload = payload_of(event)
     _check(channel, payload, routing_of(settings))
-    subscribers = asyncio.run(_publish(find_redis_url(settings), channel, payload))
+    url = find_redis_url(settings)
+    subscribers = asyncio.run(_publish(url, channel, payload))
     result(str(subscribers))
-    if not subscribers:
+    # A node of a cluster counts those alone that are connected to it, so 0 says nothing there.
+    if not subscribers and parse_redis_url(url).kind is not RedisKind.CLUSTER:
         note(f"nobody is subscribed to {channel}: no gateway on this Redis has a client in that audience")
 
 

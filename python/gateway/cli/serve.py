@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from gateway.settings import Settings
 EXAMPLES = examples(
     "gateway serve",
     "gateway serve --port 9001 --redis-url redis://127.0.0.1:6379/0",
+    "gateway serve --host 0.0.0.0 --ssl-certfile chain.pem --ssl-keyfile key.pem",
     "GATEWAY_JWT_SECRET_FILE=/run/secrets/jwt gateway serve --workers 2",
 )
 
@@ -39,6 +41,28 @@ def serve(
         int,
         typer.Option("--workers", metavar="N", min=1, max=256, help="Processes that share the port and one Redis."),
     ] = 1,
+    *,
+    ssl_certfile: Annotated[
+        Path | None,
+        typer.Option(
+            "--ssl-certfile",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="End TLS in this process, with the certificate chain of this PEM file.",
+        ),
+    ] = None,
+    ssl_keyfile: Annotated[
+        Path | None,
+        typer.Option(
+            "--ssl-keyfile",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            show_default="in the file of --ssl-certfile",
+            help="PEM file of its private key, without a password.",
+        ),
+    ] = None,
 ) -> None:
     """Run the gateway until Ctrl-C or SIGTERM.
 
@@ -47,14 +71,20 @@ def serve(
     it listens on, goes to standard error.
 
     Raises:
+        BadParameter: a key without a certificate.
         SettingsError: the settings are malformed or unsafe.
         RoutingError: the routing file is no routing table.
         GatewayError: the gateway did not start.
     """
+    if ssl_keyfile is not None and ssl_certfile is None:
+        raise typer.BadParameter("a key needs its certificate: say --ssl-certfile too", param_hint="--ssl-keyfile")
     settings = Settings.load(host=host, port=port, redis_url=redis_url)
     # Each worker reads it again; here, so that a mistake in it ends one process with a sentence, and not several.
     routing_of(settings)
     # Imported here: the server, the framework and the event loop are of no use to the other commands.
-    from gateway.server.serve import run_server  # noqa: PLC0415
+    from gateway.server.serve import Certificate, run_server  # noqa: PLC0415
 
-    run_server(settings, workers)
+    certificate = None
+    if ssl_certfile is not None:
+        certificate = Certificate(str(ssl_certfile), None if ssl_keyfile is None else str(ssl_keyfile))
+    run_server(settings, workers, certificate)

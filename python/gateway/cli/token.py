@@ -14,7 +14,7 @@ from gateway.auth.jwt import issue_staff_token
 from gateway.auth.table_token import DEFAULT_EXPIRES_IN, issue_table_token
 from gateway.cli.options import Expires, Tenant
 from gateway.cli.speech import examples, note, result
-from gateway.errors import TokenError
+from gateway.errors import SettingsError, TokenError
 from gateway.settings import Settings
 from gateway.types import MAX_ID, SystemClock
 
@@ -145,7 +145,13 @@ def _warn(settings: Settings) -> None:
 
 
 def _signing_key(keys: Mapping[str | None, str]) -> tuple[str | None, str]:
-    """The first key is the one to sign with; the others are for verifying what was signed before a rotation."""
+    """The first key is the one to sign with; the others are for verifying what was signed before a rotation.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if not keys:
+        raise SettingsError("only the issuers of GATEWAY_ISSUERS_FILE sign staff tokens: set GATEWAY_JWT_SECRET too")
     return next(iter(keys.items()))
 
 

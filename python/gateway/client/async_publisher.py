@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Self
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
+from gateway.client.asyncio_sender import AsyncioSender
 from gateway.client.checked_event import JsonEvent, for_channel, for_stream
-from gateway.client.connection_options import check_options
+from gateway.client.connecting import AsyncioClient
 from gateway.client.emission import EMIT, SEEN_SECONDS, entry_id_in, idempotency_key
 from gateway.protocol.keys import SOURCE
 from gateway.protocol.routing import RoutingTable
 
 
-class AsyncPublisher:
+class AsyncPublisher(AsyncioSender):
     """`Publisher` with the same methods, to be awaited; what is said there holds here. For one event loop.
 
     A cancelled call is like one that timed out: nobody knows whether the command was carried out.
@@ -32,8 +28,8 @@ class AsyncPublisher:
         routing: the gateway's routing table, where a deployment has its own (`RoutingTable.load(path)`).
     """
 
-    def __init__(self, client: Redis, *, routing: RoutingTable | None = None) -> None:
-        self._client = client
+    def __init__(self, client: AsyncioClient, *, routing: RoutingTable | None = None) -> None:
+        super().__init__(client)
         self._routing = routing or RoutingTable()
         self._emit = client.register_script(EMIT)
 
@@ -42,16 +38,15 @@ class AsyncPublisher:
         """A publisher with a client of its own, which `close` closes.
 
         Args:
-            url: as redis-py's `Redis.from_url` understands it.
+            url: of any kind that the gateway takes: `redis://`, `rediss://`, `unix://`, `redis+sentinel://`,
+                `redis+cluster://`.
             routing: see the class.
-            options: for the same; commands are not retried unless `retry` is given here.
+            options: of redis-py; commands are not retried unless `retry` is given here.
 
         Raises:
             ValueError: the URL is malformed, or the client does not know one of its options.
         """
-        client = Redis.from_url(url, **{"retry": Retry(NoBackoff(), 0), **options})
-        check_options(client.connection_pool)
-        return cls(client, routing=routing)
+        return cls._opened(url, options, routing=routing)
 
     async def publish(self, channel: str, event: JsonEvent) -> int:
         """See `Publisher.publish`, for what it raises too."""
@@ -63,15 +58,3 @@ class AsyncPublisher:
         if key is None:
             return entry_id_in(await self._client.xadd(SOURCE, {"event": payload}))
         return entry_id_in(await self._emit(keys=[SOURCE, idempotency_key(key)], args=[payload, SEEN_SECONDS]))
-
-    async def close(self) -> None:
-        """Close the client."""
-        await self._client.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await self.close()

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Self
 
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
+from gateway.client.blocking_sender import BlockingSender
 from gateway.client.checked_event import JsonEvent, for_channel, for_stream
-from gateway.client.connection_options import check_options
+from gateway.client.connecting import BlockingClient
 from gateway.client.emission import EMIT, SEEN_SECONDS, entry_id_in, idempotency_key
 from gateway.protocol.keys import SOURCE
 from gateway.protocol.routing import RoutingTable
 
 
-class Publisher:
+class Publisher(BlockingSender):
     """Sends events to the gateway; what the gateway would refuse raises here and is not sent.
 
-    As thread-safe as the client that it is given; redis-py's is. Errors of the client (`redis.RedisError`) come through
-    as they are: after a connection that broke or a time-out nobody knows whether the command was carried out. Repeat
-    `emit` with the *same* key then; without a key a repetition may put the event into the stream twice.
+    As thread-safe as the client that it is given; redis-py's is. Errors of the client come through as they are:
+    `redis.RedisError`, and `redis.exceptions.RedisClusterException` for a cluster that cannot be reached. After a
+    connection that broke or a time-out nobody knows whether the command was carried out. Repeat `emit` with the *same*
+    key then; without a key a repetition may put the event into the stream twice.
 
     ```python
     with Publisher.from_url("redis://127.0.0.1:6379/0") as publisher:
@@ -33,8 +30,8 @@ class Publisher:
         routing: the gateway's routing table, where a deployment has its own (`RoutingTable.load(path)`).
     """
 
-    def __init__(self, client: Redis, *, routing: RoutingTable | None = None) -> None:
-        self._client = client
+    def __init__(self, client: BlockingClient, *, routing: RoutingTable | None = None) -> None:
+        super().__init__(client)
         self._routing = routing or RoutingTable()
         self._emit = client.register_script(EMIT)
 
@@ -43,22 +40,23 @@ class Publisher:
         """A publisher with a client of its own, which `close` closes.
 
         Args:
-            url: as redis-py's `Redis.from_url` understands it.
+            url: of any kind that the gateway takes: `redis://`, `rediss://`, `unix://`, `redis+sentinel://`,
+                `redis+cluster://`.
             routing: see the class.
-            options: for the same; commands are not retried unless `retry` is given here.
+            options: of redis-py; commands are not retried unless `retry` is given here.
 
         Raises:
             ValueError: the URL is malformed, or the client does not know one of its options.
+            redis.exceptions.RedisClusterException: no node of a cluster can be reached; only a cluster is asked here.
         """
-        client = Redis.from_url(url, **{"retry": Retry(NoBackoff(), 0), **options})
-        check_options(client.connection_pool)
-        return cls(client, routing=routing)
+        return cls._opened(url, options, routing=routing)
 
     def publish(self, channel: str, event: JsonEvent) -> int:
         """Publish a best-effort event on a channel of the gateway, as `branch:5:kitchen`.
 
         Returns:
-            how many subscriptions heard it: gateways, not clients. 0 is no error: nobody is in that audience.
+            how many subscriptions heard it: gateways, not clients. 0 is no error: nobody is in that audience. Of a
+            cluster only the node that took it is counted, though all pass it on.
 
         Raises:
             EventRefusedError: the gateway would drop it; nothing was sent.
@@ -87,13 +85,3 @@ class Publisher:
         if key is None:
             return entry_id_in(self._client.xadd(SOURCE, {"event": payload}))
         return entry_id_in(self._emit(keys=[SOURCE, idempotency_key(key)], args=[payload, SEEN_SECONDS]))
-
-    def close(self) -> None:
-        """Close the client."""
-        self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()

@@ -10,8 +10,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.auth.bearer import token_of_header
 from gateway.endpoints.edge import Edge
-from gateway.errors import BrokerError, ForbiddenError, GatewayError, PositionUnknownError, TokenError
+from gateway.errors import BrokerError, ForbiddenError, GatewayError, KeysAwayError, PositionUnknownError, TokenError
 from gateway.fanout.envelope import splice
 from gateway.hub.catchup import CaughtUp
 from gateway.protocol.positions import Position, is_position
@@ -30,6 +31,7 @@ STATUSES: Final[dict[type[Exception], HTTPStatus]] = {
     ForbiddenError: HTTPStatus.FORBIDDEN,
     PositionUnknownError: HTTPStatus.GONE,
     BrokerError: HTTPStatus.SERVICE_UNAVAILABLE,
+    KeysAwayError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """What is answered instead of events."""
 
@@ -39,7 +41,7 @@ _RESPONSES: Final[dict[int | str, dict[str, object]]] = {
     401: {"description": "No token, or a bad, expired or revoked one."},
     403: {"description": "The branch or the session is not in the token."},
     410: {"description": "The position is not known any more: fetch the state anew."},
-    503: {"description": "Redis is away."},
+    503: {"description": "Redis, or the server of the keys for tokens, is away."},
 }
 
 _Since = Annotated[str | None, Query(description="A position; without it all that is kept is given.")]
@@ -109,8 +111,8 @@ def _body(caught_up: CaughtUp) -> bytes:
 
 
 def _token(request: Request, query_value: str | None, parameter: str) -> str:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    token = given.strip() if scheme.lower() == "bearer" else query_value
+    given = token_of_header(request.headers.get("authorization"))
+    token = query_value if given is None else given
     if not token:
         raise TokenError(f"a token is needed: `Authorization: Bearer <token>` or ?{parameter}=…")
     return token

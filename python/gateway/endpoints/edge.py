@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from gateway.auth.origin import OriginPolicy
 from gateway.broker.base import Broker
+from gateway.endpoints.attempts import Attempts
 from gateway.endpoints.handoff import Handoffs
 from gateway.fanout.base import Fanout
 from gateway.hub.admission import Admission
 from gateway.hub.base import HubObserver
 from gateway.hub.catchup import Catchup
+from gateway.hub.join_queue import JoinQueue
 from gateway.hub.manager import ConnectionManager
 from gateway.telemetry.metrics import Metrics
 
@@ -23,12 +25,14 @@ class WaysIn:
     Attributes:
         pubsub: whether the Pub/Sub connection is up, so that best-effort events arrive.
         live: whether the live channels' connection is up, so that critical events arrive.
+        announcements: whether their connection is up, so that revocations are heard at once.
         relay: whether this node is the active relay; another one may be.
         lost_at_source: entries that vanished from the source before this node relayed them.
     """
 
     pubsub: Callable[[], bool]
     live: Callable[[], bool]
+    announcements: Callable[[], bool]
     relay: Callable[[], bool]
     lost_at_source: Callable[[], int]
 
@@ -48,6 +52,8 @@ class Edge:
     manager: ConnectionManager
     catchup: Catchup
     admission: Admission
+    attempts: Attempts
+    joins: JoinQueue
     origins: OriginPolicy
     handoffs: Handoffs
     observer: HubObserver

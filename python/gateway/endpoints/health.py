@@ -56,6 +56,8 @@ async def readiness(edge: Edge) -> dict[str, Any]:
         reasons.append("pubsub")
     if not ways_in.live():
         reasons.append("live")
+    if not ways_in.announcements():
+        reasons.append("announcements")
     if edge.draining:
         reasons.append("draining")
     stats = edge.fanout.stats()

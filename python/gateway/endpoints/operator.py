@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from fastapi import HTTPException, Request
 
+from gateway.auth.bearer import token_of_header
 from gateway.endpoints.edge import Edge
 
 # A request that came through a proxy is not from this machine, whatever its peer address says.
@@ -27,8 +28,8 @@ def operator_only(edge: Callable[[], Edge]) -> Callable[[Request], None]:
                     " `Authorization: Bearer <key>`.",
                 )
             return
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key.encode()):
+        given = token_of_header(request.headers.get("authorization"))
+        if given is None or not hmac.compare_digest(given.encode(), key.encode()):
             raise HTTPException(
                 401, "Send the operator key as `Authorization: Bearer <key>`.", {"WWW-Authenticate": "Bearer"}
             )

@@ -296,8 +296,11 @@ class FanoutCore(Protocol):
         """How many connections carry this identity key."""
         ...
 
-    def find(self, tenant: int, key: str) -> list[ConnectionId]:
-        """The connections that carry this identity key, oldest first."""
+    def find(self, tenant: int | None, key: str) -> list[ConnectionId]:
+        """The connections that carry this identity key in a tenant, or in any (None), oldest first.
+
+        None is for keys that are the same in all tenants, as a token's id is; it costs a look for each tenant.
+        """
         ...
 
     def list(self, tenant: int | None = None, cursor: int = 0, limit: int = 100) -> tuple[list[ConnectionInfo], int]:
@@ -612,6 +615,10 @@ class Fanout(Protocol):
 
     def count(self, tenant: int, key: str) -> int:
         """How many connections carry an identity key."""
+        ...
+
+    def find(self, tenant: int | None, key: str) -> list[ConnectionId]:
+        """See `FanoutCore.find`."""
         ...
 
     def list(self, tenant: int | None = None, cursor: int = 0, limit: int = 100) -> tuple[list[ConnectionInfo], int]:

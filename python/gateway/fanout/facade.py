@@ -304,6 +304,10 @@ class NodeFanout:
         """See `Fanout.count`."""
         return self._core.count(tenant, key)
 
+    def find(self, tenant: int | None, key: str) -> list[ConnectionId]:
+        """See `Fanout.find`."""
+        return self._core.find(tenant, key)
+
     def list(self, tenant: int | None = None, cursor: int = 0, limit: int = 100) -> tuple[list[ConnectionInfo], int]:
         """See `FanoutCore.list`."""
         return self._core.list(tenant, cursor, limit)

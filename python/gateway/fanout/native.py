@@ -145,7 +145,7 @@ class NativeCore:
         """See `FanoutCore.count`."""
         return self._core.count(tenant, key)
 
-    def find(self, tenant: int, key: str) -> list[ConnectionId]:
+    def find(self, tenant: int | None, key: str) -> list[ConnectionId]:
         """See `FanoutCore.find`."""
         return cast("list[ConnectionId]", self._core.find(tenant, key))
 

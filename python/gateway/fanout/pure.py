@@ -221,9 +221,11 @@ class PureCore:
         """See `FanoutCore.count`."""
         return len(self._keys.get((tenant, key), ()))
 
-    def find(self, tenant: int, key: str) -> list[ConnectionId]:
+    def find(self, tenant: int | None, key: str) -> list[ConnectionId]:
         """See `FanoutCore.find`."""
-        return sorted(self._keys.get((tenant, key), ()))
+        if tenant is not None:
+            return sorted(self._keys.get((tenant, key), ()))
+        return sorted(connection for (_, held), holders in self._keys.items() if held == key for connection in holders)
 
     def list(self, tenant: int | None = None, cursor: int = 0, limit: int = 100) -> tuple[list[ConnectionInfo], int]:
         """See `FanoutCore.list`."""

@@ -25,6 +25,26 @@ class ChannelInterest(Protocol):
         ...
 
 
+class LimitObserver(Protocol):
+    """Told of places and hints; `telemetry.limit_metrics` keeps it. Must not raise."""
+
+    def on_places_renewed(self, places: int) -> None:
+        """So many places are held for another lease."""
+        ...
+
+    def on_limits_put_off(self) -> None:
+        """Redis took neither a renewal nor what was given up or imposed; it is tried again."""
+        ...
+
+    def on_penalty(self) -> None:
+        """A user or table session is refused for a while."""
+        ...
+
+    def on_reconnect_hints(self, connections: int) -> None:
+        """So many connections were told when to come back."""
+        ...
+
+
 class HubObserver(Protocol):
     """Told of connections; `telemetry.metrics.Metrics` keeps it. Must not raise."""
 
@@ -46,4 +66,31 @@ class HubObserver(Protocol):
 
     def on_sector_lookup(self, outcome: str) -> None:
         """Where sectors came from: `token`, `cached`, `directory`, or `failed`."""
+        ...
+
+
+class RightsObserver(Protocol):
+    """Told of revalidations, revocations and changed sectors; `telemetry.rights_metrics` keeps it. Must not raise."""
+
+    def on_revalidated(self, outcome: str, connections: int) -> None:
+        """So many connections were checked again: `passed`, `revoked`, or `put_off` since Redis could not be asked."""
+        ...
+
+    def on_sweep(self) -> None:
+        """All connections are being checked, since announcements may have been missed."""
+        ...
+
+    def on_revocation(self, scope: str, closed: int, seconds: float | None) -> None:
+        """An announced revocation of a `token`, `user`, `session` or `tenant` was carried out.
+
+        `seconds` have passed from the request, as its key says, to the last close; None where its key says no time.
+        """
+        ...
+
+    def on_idle_announcement(self) -> None:
+        """A revocation was announced that no key confirms; it closed nobody."""
+        ...
+
+    def on_sectors_changed(self, connections: int) -> None:
+        """So many connections got other sectors because a change was announced."""
         ...

@@ -8,17 +8,21 @@ from gateway.hub.profiles import PROFILES, EndpointProfile
 
 
 class Label(msgspec.Struct, frozen=True, array_like=True):
-    """The endpoint that a connection came by, where its sectors are from, and since when it is there.
+    """How a connection came: its endpoint, where its sectors are from, since when, its token's age, and its place.
 
     Attributes:
         endpoint: name of the profile.
         sectors_from_token: whether the token's own claim stands instead of the sector directory.
         since: Unix seconds of the connect.
+        issued_at: `iat` of the token, Unix seconds: a revocation spares tokens that were issued after it.
+        place: number of its place among the limits over all nodes; 0 if it has none.
     """
 
     endpoint: str
     sectors_from_token: bool
     since: int
+    issued_at: float
+    place: int
 
     @property
     def profile(self) -> EndpointProfile:
@@ -26,7 +30,7 @@ class Label(msgspec.Struct, frozen=True, array_like=True):
         return PROFILES[self.endpoint]
 
     def encode(self) -> bytes:
-        """At most some 40 bytes; a core allows 128."""
+        """At most some 60 bytes; a core allows 128."""
         return msgspec.json.encode(self)
 
     @classmethod

@@ -7,13 +7,16 @@ import secrets
 from collections.abc import Sequence
 
 from gateway.errors import (
+    AbuseError,
     BrokerError,
     ConnectionGoneError,
     ForbiddenError,
     GatewayError,
+    KeysAwayError,
     LimitError,
     ResumeError,
     StoppingError,
+    TenantBusyError,
     TokenError,
     TooManyResumesError,
 )
@@ -21,6 +24,7 @@ from gateway.fanout.base import (
     AsgiSocket,
     ClosedNotice,
     DetachableSocket,
+    DueNotice,
     Fanout,
     MessageNotice,
     Notice,
@@ -31,8 +35,12 @@ from gateway.hub.admission import Admission
 from gateway.hub.authenticator import Authenticator
 from gateway.hub.base import ChannelInterest, HubObserver
 from gateway.hub.label import Label
+from gateway.hub.penalties import Penalties
+from gateway.hub.places import Place, Places
 from gateway.hub.profiles import EndpointProfile, channels_of
-from gateway.hub.refresh import ConnectionRefresh, RefreshGuard, core_identity, positions_of
+from gateway.hub.refresh import ConnectionRefresh, RefreshGuard, positions_of
+from gateway.hub.revalidation import Revalidation
+from gateway.hub.rights import Rights
 from gateway.hub.sectors import CachedSectorDirectory
 from gateway.ingest.live_base import RoomInterest
 from gateway.ingest.resume_base import Resumption
@@ -49,11 +57,14 @@ JOIN_SECONDS = 10.0
 REFUSALS: dict[type[Exception], tuple[WSCloseCode, str]] = {
     TokenError: (WSCloseCode.AUTH_FAILED, "auth_failed"),
     ForbiddenError: (WSCloseCode.FORBIDDEN, "forbidden"),
+    AbuseError: (WSCloseCode.RATE_LIMITED, "penalised"),  # in front of what it is a kind of
     LimitError: (WSCloseCode.RATE_LIMITED, "too_many_connections"),
     ResumeError: (WSCloseCode.POLICY_VIOLATION, "bad_resume"),
+    TenantBusyError: (WSCloseCode.SERVER_OVERLOADED, "tenant_busy"),
     BrokerError: (WSCloseCode.SERVER_OVERLOADED, "redis_away"),
     TooManyResumesError: (WSCloseCode.SERVER_OVERLOADED, "too_many_resumes"),
     StoppingError: (WSCloseCode.GOING_AWAY, "draining"),
+    KeysAwayError: (WSCloseCode.SERVER_OVERLOADED, "keys_away"),
     TimeoutError: (WSCloseCode.SERVER_OVERLOADED, "timed_out"),
 }
 """Why a connection is refused after its handshake: close code, and the outcome in metrics and logs."""
@@ -84,11 +95,16 @@ class ConnectionManager:
         fanout: Fanout,
         *,
         admission: Admission,
+        places: Places,
+        penalties: Penalties,
         authenticator: Authenticator,
         sectors: CachedSectorDirectory,
         interest: ChannelInterest,
         rooms: RoomInterest,
         resumption: Resumption,
+        refresh: ConnectionRefresh,
+        rights: Rights,
+        revalidation: Revalidation,
         observer: HubObserver,
         clock: Clock,
         heartbeat: float,
@@ -96,6 +112,8 @@ class ConnectionManager:
         """`heartbeat`: seconds between the pings that a client is asked to send."""
         self._fanout = fanout
         self._admission = admission
+        self._places = places
+        self._penalties = penalties
         self._authenticator = authenticator
         self._sectors = sectors
         self._interest = interest
@@ -106,7 +124,9 @@ class ConnectionManager:
         self._heartbeat = heartbeat
         self.node = secrets.token_hex(4)
         self._guard = RefreshGuard(clock)
-        self._refresh = ConnectionRefresh(fanout, authenticator, sectors, interest, rooms)
+        self._refresh = refresh
+        self._rights = rights
+        self._revalidation = revalidation
         self._answers: set[asyncio.Task[None]] = set()
 
     async def join(
@@ -128,8 +148,8 @@ class ConnectionManager:
             RefusedError: with the close code that says why.
         """
         try:
-            async with asyncio.timeout(JOIN_SECONDS):
-                return await self._join(profile, token, socket, resume)
+            async with asyncio.timeout(JOIN_SECONDS), self._places.place() as place:
+                return await self._join(profile, token, socket, resume, place)
         except tuple(REFUSALS) as error:
             code, outcome = next(answer for kind, answer in REFUSALS.items() if isinstance(error, kind))
             self._observer.on_handshake(profile.name, outcome)
@@ -137,14 +157,16 @@ class ConnectionManager:
             raise RefusedError(code, outcome) from error
 
     async def _join(
-        self, profile: EndpointProfile, token: str, socket: AsgiSocket | DetachableSocket, resume: Sequence[str]
+        self,
+        profile: EndpointProfile,
+        token: str,
+        socket: AsgiSocket | DetachableSocket,
+        resume: Sequence[str],
+        place: Place,
     ) -> ConnectionId:
         asked = parse_resume(resume)
-        identity = await self._authenticator.authenticate(profile, token)
-        # Asked here too, since the two questions to Redis below are in vain for one who does not fit.
-        self._admission.check(identity)
+        identity = await self._authenticator.authenticate(profile, token, place.check)
         memberships = profile.memberships(identity, await self._sectors.of_identity(profile, identity))
-        label = Label(profile.name, identity.sectors is not None, int(self._clock.time()))
         rooms = [membership.room for membership in memberships]
         async with (
             self._interest.hold(channels_of(memberships)),
@@ -158,7 +180,7 @@ class ConnectionManager:
             connection = self._fanout.attach(
                 socket,
                 memberships,
-                core_identity(identity, label),
+                self._rights.grant(profile, identity, int(self._clock.time()), place.number),
                 lambda connection: messages.welcome(
                     self.connection_name(connection),
                     self._heartbeat,
@@ -168,6 +190,7 @@ class ConnectionManager:
                 positions,
                 resuming=resuming.needs_pages,
             )
+            place.keep()
             resuming.begin(connection)
         self._observer.on_handshake(profile.name, "accepted")
         self._observer.on_connected(profile.name)
@@ -202,12 +225,17 @@ class ConnectionManager:
                     self._on_message(notice)
                 case PageNotice():
                     self._resumption.on_page(notice.connection)
+                case DueNotice():
+                    self._revalidation.on_due(notice.connections)
 
     def _on_closed(self, notice: ClosedNotice) -> None:
         self._resumption.on_closed(notice.connection)
         if not notice.identity.label:
             return  # attached by somebody else than the hub, who shares its core
         label = Label.decode(notice.identity.label)
+        self._places.on_closed(notice.identity, label.place)
+        if notice.code == WSCloseCode.RATE_LIMITED:
+            self._penalties.impose(notice.identity.tenant, notice.identity.keys[0])
         self._observer.on_disconnected(label.endpoint, notice.code)
         _log.info(
             "disconnected",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.auth.identity import Identity
 from gateway.broker.base import Broker
@@ -14,7 +14,7 @@ from gateway.telemetry.logging import get_logger
 from gateway.types import MAX_ID, Clock
 
 CACHE_SECONDS = 300.0
-"""How long an assignment is believed without asking again (the announcement of changes is another way to learn)."""
+"""How long an assignment is believed without asking again; an announced change is asked for at once."""
 
 CACHE_ENTRIES = 10_000
 """Users whose sectors are kept; beyond it the one that was asked for longest ago goes."""
@@ -67,8 +67,23 @@ class RedisSectorDirectory:
         return tuple(sorted(sectors)[:MAX_SECTORS])
 
 
+class _Known(NamedTuple):
+    """An answer, until when it is believed (monotonic), and the number of its question.
+
+    Without sectors it says that answers to earlier questions are outdated.
+    """
+
+    sectors: tuple[int, ...] | None
+    until: float
+    question: int
+
+
 class CachedSectorDirectory:
-    """Remembers answers for `CACHE_SECONDS`. For one event loop."""
+    """Remembers answers for `CACHE_SECONDS`. For one event loop.
+
+    Of two questions about one user that are under way at a time, the answer to the later one stands, whichever comes
+    first: the earlier may have been answered before a change that the later one was asked for.
+    """
 
     def __init__(
         self,
@@ -82,15 +97,31 @@ class CachedSectorDirectory:
         self._clock = clock
         self._observer = observer
         self._seconds = seconds
-        self._cache: OrderedDict[tuple[int, str], tuple[float, tuple[int, ...]]] = OrderedDict()
+        self._cache: OrderedDict[tuple[int, str], _Known] = OrderedDict()
+        self._questions = 0
+        self._outdated = 0  # answers to questions up to this number are believed no more, whoever they are about
 
     async def sectors_of(self, tenant: int, user: str) -> tuple[int, ...]:
         """See `SectorDirectory`."""
-        cached = self._cache.get((tenant, user))
-        if cached is not None and self._clock.monotonic() < cached[0]:
+        if (known := self.remembered(tenant, user)) is not None:
             self._observer.on_sector_lookup("cached")
-            return cached[1]
+            return known
         return await self.refresh(tenant, user)
+
+    def remembered(self, tenant: int, user: str) -> tuple[int, ...] | None:
+        """The answer that is believed now; None where there is none."""
+        known = self._cache.get((tenant, user))
+        return known.sectors if known is not None and self._clock.monotonic() < known.until else None
+
+    def forget(self, tenant: int, user: str) -> None:
+        """Believe nothing about a user that was asked before now; answers under way are not remembered either."""
+        self._questions += 1
+        self._put((tenant, user), _Known(None, self._clock.monotonic(), self._questions))
+
+    def forget_all(self) -> None:
+        """The same for everybody."""
+        self._outdated = self._questions
+        self._cache.clear()
 
     async def of_identity(self, profile: EndpointProfile, identity: Identity) -> tuple[int, ...]:
         """The sectors that a connection gets: the token's claim where it has one, otherwise the directory's answer.
@@ -108,15 +139,28 @@ class CachedSectorDirectory:
         return await self.sectors_of(identity.tenant, identity.subject)
 
     async def refresh(self, tenant: int, user: str) -> tuple[int, ...]:
-        """Ask anew, whatever is remembered; for a client that says its assignment changed."""
+        """Ask anew, whatever is remembered; for a client that says its assignment changed.
+
+        Raises:
+            BrokerError: the directory cannot be asked.
+        """
+        self._questions += 1
+        question = self._questions
         try:
             sectors = await self._directory.sectors_of(tenant, user)
         except BrokerError:
             self._observer.on_sector_lookup("failed")
             raise
         self._observer.on_sector_lookup("directory")
-        self._cache.pop((tenant, user), None)
-        self._cache[tenant, user] = (self._clock.monotonic() + self._seconds, sectors)
+        known = self._cache.get((tenant, user))
+        if known is not None and known.question > question:
+            return sectors if known.sectors is None else known.sectors
+        if question > self._outdated:
+            self._put((tenant, user), _Known(sectors, self._clock.monotonic() + self._seconds, question))
+        return sectors
+
+    def _put(self, key: tuple[int, str], known: _Known) -> None:
+        self._cache.pop(key, None)
+        self._cache[key] = known
         if len(self._cache) > CACHE_ENTRIES:
             self._cache.popitem(last=False)
-        return sectors

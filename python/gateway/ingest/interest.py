@@ -135,12 +135,15 @@ class Interest:
             await self.resubscribe(connection)
 
     def confirm(self, batch: PubSubBatch) -> None:
-        """Take note of the confirmations that a read brought."""
+        """Take note of the confirmations that a read brought, and of what was lost: that is asked for again."""
+        for name in batch.lost:
+            del self._unanswered[name]  # a Counter: no error where it is not in it
+            self._asked.discard(name)
+            if self._is_wanted(name):
+                self._changed.add(name)
+                self._wake.set()
         for name in batch.unsubscribed:
-            if name in self._unanswered:
-                self._answered(name)
-            else:
-                self._ended(name)
+            self._answered(name)
         for name in batch.subscribed:
             self._answered(name)
             if self.is_confirmed(name):
@@ -176,13 +179,6 @@ class Interest:
             self._unanswered[name] = left
         else:
             del self._unanswered[name]
-
-    def _ended(self, name: str) -> None:
-        """The server ended a subscription by itself (a cluster moved the slot): ask for it again."""
-        self._asked.discard(name)
-        if self._is_wanted(name):
-            self._changed.add(name)
-            self._wake.set()
 
     async def _subscribe(self, connection: PubSubConnection, names: Sequence[str]) -> None:
         names = [name for name in names if self._is_wanted(name) and name not in self._asked]

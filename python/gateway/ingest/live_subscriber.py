@@ -140,6 +140,9 @@ class LiveSubscriber:
     async def on_batch(self, batch: PubSubBatch) -> None:
         """See `LinkListener.on_batch`."""
         self._interest.on_confirmed(batch.subscribed)
+        if batch.lost:
+            # A part of a cluster is what a connection is elsewhere. Its rooms are repaired once they are confirmed.
+            self._observer.on_interruption()
         for start in range(0, len(batch.messages), BATCH_EVENTS):
             self._pass_on(batch.messages[start : start + BATCH_EVENTS])
             await self._pace.let_workers_run()

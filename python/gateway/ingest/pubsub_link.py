@@ -9,13 +9,11 @@ from typing import Protocol
 
 from gateway.broker.base import Broker, PubSubBatch, PubSubConnection
 from gateway.errors import BrokerError
+from gateway.ingest.end_task import end_task
 from gateway.ingest.interest import Interest
 from gateway.resilience.circuit_breaker import BreakerState, CircuitBreaker, Permit
 from gateway.resilience.jitter import DecorrelatedJitter
 from gateway.types import Clock
-
-CANCEL_AGAIN_SECONDS = 0.5
-"""Between two attempts to end the task."""
 
 _log = logging.getLogger("gateway.ingest")
 
@@ -108,13 +106,7 @@ class PubSubLink:
         task, self._task = self._task, None
         if task is None:
             return
-        deadline = asyncio.get_running_loop().time() + timeout
-        while not task.done() and asyncio.get_running_loop().time() < deadline:
-            # More than once: before Python 3.12 `wait_for`, which the client library uses, may swallow a cancellation
-            # that meets the end of what it waits for.
-            task.cancel()
-            await asyncio.wait({task}, timeout=min(timeout, CANCEL_AGAIN_SECONDS))
-        if not task.done():
+        if not await end_task(task, timeout):
             _log.warning("the %s did not stop in time", self._name, extra={"timeout": timeout})
 
     # --- the loop over connections ------------------------------------------------------------------------------

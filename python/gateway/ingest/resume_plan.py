@@ -164,8 +164,8 @@ def _leg(
 def _leads(events: Sequence[CriticalEvent], position: Position, target: Position) -> bool:
     """Whether these events are a chain from a position to another one.
 
-    A ring's last event is the cursor's and each follows the one before, but for one case: events that the node passed
-    on before it went back to an older position stay in it while it comes past them again.
+    A ring is one, but while events that were refused and taken back have left others between them; then history is
+    asked.
     """
     for event in events:
         if event.prev != position:

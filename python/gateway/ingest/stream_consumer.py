@@ -21,6 +21,7 @@ from gateway.broker.streams_base import (
     SourceStream,
 )
 from gateway.errors import BrokerError, LeaseLostError
+from gateway.ingest.end_task import end_task
 from gateway.ingest.relay_base import RelayNumbers, RelayObserver
 from gateway.ingest.relay_sorting import SortedEntries, sort_entries
 from gateway.protocol.positions import parse_id
@@ -32,8 +33,6 @@ from gateway.types import Clock, Room
 FAILED: Final = "failed"
 """Reason of a dead letter that was tried alone as often as it may be; beside those of `protocol.events.DropReason`."""
 
-CANCEL_AGAIN_SECONDS: Final = 0.5
-"""Between two attempts to end the task."""
 
 _log = logging.getLogger("gateway.ingest")
 
@@ -126,12 +125,7 @@ class StreamConsumer:
         if task is None:
             return
         deadline = asyncio.get_running_loop().time() + timeout
-        while not task.done() and asyncio.get_running_loop().time() < deadline:
-            # More than once: before Python 3.12 `wait_for`, which the client library uses, may swallow a cancellation
-            # that meets the end of what it waits for.
-            task.cancel()
-            await asyncio.wait({task}, timeout=min(timeout, CANCEL_AGAIN_SECONDS))
-        if not task.done():
+        if not await end_task(task, timeout):
             _log.warning("the relay did not stop in time", extra={"timeout": timeout})
             return
         with suppress(TimeoutError):

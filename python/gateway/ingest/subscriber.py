@@ -15,6 +15,7 @@ from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
 from gateway.ingest.pace import BATCH_EVENTS, PATIENCE_SECONDS, WorkerPace
 from gateway.ingest.pubsub_link import PubSubLink
+from gateway.ingest.tenant_share import TenantShare, quiet_first
 from gateway.protocol.audiences import parse_channel
 from gateway.protocol.events import DropReason, parse_event, refuse
 from gateway.protocol.routing import RoutingTable
@@ -43,6 +44,7 @@ class RedisSubscriber:
         interest: which channels; nobody else may drive it.
         routing: which audiences an event on a channel reaches.
         fanout: takes the events, once per batch.
+        share: how many events each tenant may bring; None is no limit.
         breaker: of duty `pubsub`, this subscriber's own.
         jitter: the waits between attempts.
         drop_rate: is told how many events were dropped.
@@ -65,6 +67,7 @@ class RedisSubscriber:
         drop_rate: EventDropRateTracker,
         observer: IngestObserver,
         clock: Clock,
+        share: TenantShare | None = None,
         ping_interval: float = 15.0,
         answer_timeout: float = 5.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -72,6 +75,7 @@ class RedisSubscriber:
         self._interest = interest
         self._routing = routing
         self._fanout = fanout
+        self._share = share or TenantShare(0, clock)
         self._drop_rate = drop_rate
         self._observer = observer
         self._pace = WorkerPace(fanout, clock)
@@ -138,7 +142,7 @@ class RedisSubscriber:
             except EventRefusedError as error:
                 dropped[error.reason] += 1
                 _log.debug("event refused: %s", error, extra={"channel": message.channel})
-        accepted = sum(self._fanout.submit_many(submissions)) if submissions else 0
+        accepted = sum(self._fanout.submit_many(quiet_first(submissions))) if submissions else 0
         if accepted < len(submissions):
             dropped[DropReason.QUEUE_FULL] += len(submissions) - accepted
         self._observer.on_received(SOURCE, len(messages))
@@ -152,4 +156,7 @@ class RedisSubscriber:
         if channel is None:
             raise refuse(DropReason.CHANNEL_MISMATCH, "not a channel of the gateway")
         event = parse_event(message.payload)
-        return Submission(event.room, self._routing.route_channel(event, channel), event.payload)
+        audiences = self._routing.route_channel(event, channel)
+        if not self._share.admits(event.room.tenant):
+            raise refuse(DropReason.TENANT_RATE, f"tenant {event.room.tenant}")
+        return Submission(event.room, audiences, event.payload)

@@ -42,11 +42,14 @@ CLOSE_CODES: dict[WSCloseCode, CloseCodeMeaning] = {
     WSCloseCode.POLICY_VIOLATION: CloseCodeMeaning("malformed `resume`", "no"),
     WSCloseCode.MESSAGE_TOO_BIG: CloseCodeMeaning("a client message over 64 KiB", "no"),
     WSCloseCode.SERVER_ERROR: CloseCodeMeaning("a fault on our side", "yes"),
-    WSCloseCode.SERVER_OVERLOADED: CloseCodeMeaning("slow consumer, or Redis away at connect", "yes, with back-off"),
+    WSCloseCode.SERVER_OVERLOADED: CloseCodeMeaning(
+        "slow consumer, Redis away at connect, or a tenant that connects too fast", "yes, with back-off"
+    ),
     WSCloseCode.AUTH_FAILED: CloseCodeMeaning("token bad, expired or revoked", "no"),
     WSCloseCode.FORBIDDEN: CloseCodeMeaning("role or branch not allowed, or a refresh for somebody else", "no"),
     WSCloseCode.RATE_LIMITED: CloseCodeMeaning(
-        "over 20 messages/s (a bucket of 20, refilled 20 a second), or over a connections limit", "no"
+        "over 20 messages/s (a bucket of 20, refilled 20 a second), for 60 s, or over a connections limit",
+        "no",
     ),
 }
 """The codes that the gateway sends. 1006 is not among them: it is what a lost connection is counted as."""

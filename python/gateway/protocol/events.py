@@ -26,6 +26,7 @@ class DropReason(StrEnum):
     NOT_FOR_AUDIENCE = "not_for_audience"
     CHANNEL_MISMATCH = "channel_mismatch"
     QUEUE_FULL = "queue_full"
+    TENANT_RATE = "tenant_rate"
 
 
 DROP_REASONS: dict[DropReason, str] = {
@@ -41,6 +42,7 @@ DROP_REASONS: dict[DropReason, str] = {
         "the channel is none of the gateway's, or names another branch, session or sector than the event"
     ),
     DropReason.QUEUE_FULL: "no permit was free: the node or the room has too many broadcasts waiting",
+    DropReason.TENANT_RATE: "its tenant brings more best-effort events than `GATEWAY_EVENT_RATE_PER_TENANT`",
 }
 """What each reason means, for the documentation and for `EventRefusedError`."""
 

@@ -75,6 +75,11 @@ def critical_gap(branch: int) -> str:
     return f'{{"type":"gap","branch":{branch},"critical":true}}'
 
 
+def reconnect(after: float) -> str:
+    """Says in how many seconds to connect again: this node is about to stop."""
+    return f'{{"type":"reconnect","after":{after:.2f}}}'
+
+
 def error(code: ErrorCode) -> str:
     """The answer to a message that could not be done."""
     return _text({"type": "error", "code": code.value})

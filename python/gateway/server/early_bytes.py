@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 MAX_EARLY_BYTES = 64 * 1024
 """Above it the client is not read: the rest waits in the kernel, which has bounds of its own."""
@@ -17,7 +16,7 @@ class EarlyBytes:
     """
 
     def __init__(self, transport: asyncio.Transport, tail: bytes = b"") -> None:
-        """`tail`: what came in one segment with the request, see `tail_of_head`."""
+        """`tail`: what came in one segment with the request, see `http_protocol.tail_of_head`."""
         self._transport = transport
         self._bytes = bytearray()
         self._paused = False
@@ -46,27 +45,3 @@ class EarlyBytes:
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
-
-
-def tail_of_head(http_protocol: object) -> bytes:
-    """What came in the same segment behind an upgrade request; to be called while uvicorn makes the upgrade.
-
-    uvicorn's HTTP protocols drop these bytes (0.36 to 0.54), and there is no public way to them:
-
-    - h11 keeps them: `Connection.trailing_data` is its documented API, and uvicorn's attribute `conn` is not;
-    - httptools says their offset in `HttpParserUpgrade`, which is being handled while we run; the segment itself is a
-      local variable of uvicorn's `data_received`.
-
-    Best effort: where a version of uvicorn has neither, nothing is found, as under its own classes. Never raises.
-    """
-    error = sys.exception()
-    if error is not None and type(error).__name__ == "HttpParserUpgrade" and error.__traceback__ is not None:
-        segment = error.__traceback__.tb_frame.f_locals.get("data")
-        offset = error.args[0] if error.args else None
-        if isinstance(segment, bytes) and isinstance(offset, int):
-            return segment[offset:]
-        return b""
-    trailing = getattr(getattr(http_protocol, "conn", None), "trailing_data", None)
-    if isinstance(trailing, tuple) and trailing and isinstance(trailing[0], bytes | bytearray):
-        return bytes(trailing[0])
-    return b""

@@ -19,9 +19,10 @@ from uvicorn.server import ServerState
 
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.server.bridge import Bridge, Channels, Message
-from gateway.server.early_bytes import EarlyBytes, tail_of_head
+from gateway.server.early_bytes import EarlyBytes
 from gateway.server.extension import EXTENSION, Handoff
 from gateway.server.handshake import Handshake, HandshakeError
+from gateway.server.http_protocol import let_go, tail_of_head
 from gateway.server.offered_socket import OfferedSocket
 from gateway.server.scope import websocket_scope
 from gateway.server.stage import Stage
@@ -73,7 +74,9 @@ class HandoffProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """An HTTP connection of uvicorn's becomes this one."""
         self._transport = cast("asyncio.Transport", transport)
-        early = EarlyBytes(self._transport, tail_of_head(self._transport.get_protocol()))
+        http_protocol = self._transport.get_protocol()
+        early = EarlyBytes(self._transport, tail_of_head(http_protocol))
+        self._loop.call_soon(let_go, http_protocol)
         self._socket = OfferedSocket(self._transport, early)
         cast("set[object]", self._server.connections).add(self)
 

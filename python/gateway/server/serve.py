@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from ssl import SSLError
+from typing import NamedTuple
 
 import uvicorn
 
 from gateway.broker.embedded import EmbeddedServer
 from gateway.errors import GatewayError
+from gateway.server.second_signal import second_signal_reaches_workers
 from gateway.settings import Settings
 
 APPLICATION = "gateway.app:create_app_from_environment"
@@ -19,20 +22,37 @@ SHUTDOWN_SECONDS = 5
 """For uvicorn's own part of a shutdown, after the drain: HTTP requests under way."""
 
 
+class Certificate(NamedTuple):
+    """What clients are shown under TLS: paths of PEM files.
+
+    Attributes:
+        chain: the certificate and those that vouch for it.
+        key: its private key; None if that stands in `chain` too.
+    """
+
+    chain: str
+    key: str | None = None
+
+
 class ServerError(GatewayError):
     """The server could not be started."""
 
 
-def run_server(settings: Settings, workers: int = 1) -> None:
+def run_server(settings: Settings, workers: int = 1, certificate: Certificate | None = None) -> None:
     """Serve until SIGINT or SIGTERM; returns when everything is shut down. For the main thread of a process.
+
+    With a certificate TLS ends in this process. Its connections stay with the ASGI server then, since the native core
+    speaks no TLS: they cost more memory and Python each.
 
     Raises:
         ServerError: the server did not start; the log says why.
         EmbeddedServerError: the embedded server that the workers were to share did not start.
     """
-    with _environment(settings, workers):
+    with _environment(settings, workers), second_signal_reaches_workers() if workers > 1 else nullcontext():
         try:
-            _run(settings, workers)
+            _run(settings, workers, certificate)
+        except (OSError, SSLError) as error:
+            raise ServerError(f"the gateway did not start: {error}") from error
         except SystemExit as error:  # uvicorn's way to say that it could not bind, or that the application failed
             if error.code:
                 raise ServerError(
@@ -40,13 +60,16 @@ def run_server(settings: Settings, workers: int = 1) -> None:
                 ) from None
 
 
-def _run(settings: Settings, workers: int) -> None:
+def _run(settings: Settings, workers: int, certificate: Certificate | None) -> None:
     uvicorn.run(
         APPLICATION,
         factory=True,
         host=settings.host,
         port=settings.port,
         workers=workers,
+        ssl_certfile=certificate.chain if certificate else None,
+        ssl_keyfile=certificate.key if certificate else None,
+        http="gateway.server.bounded_http:BoundedHttpProtocol",
         # What is not handed over (TLS, a refusal) is served by uvicorn's own class, with the settings below.
         ws="gateway.server.handoff:HandoffProtocol" if settings.reactors else "websockets-sansio",
         # The connection's own limit; uvicorn answers a longer message with 1009 itself, without holding all of it.
@@ -58,7 +81,8 @@ def _run(settings: Settings, workers: int) -> None:
         # The application sets logging up; uvicorn's own lines carry query strings, which carry tokens.
         log_config=None,
         access_log=False,
-        # Who is on loopback decides about the operator's endpoints: a header must not say it.
+        # Who is on loopback decides about the operator's endpoints, and whose attempts are counted is decided by
+        # GATEWAY_TRUSTED_PROXIES: no header may change the peer's address.
         proxy_headers=False,
         server_header=False,
         lifespan="on",

@@ -6,6 +6,7 @@ from gateway.settings.ceiling import DESCRIPTOR_RESERVE, connection_ceiling
 from gateway.settings.model import Settings
 from gateway.settings.reference import settings_table
 from gateway.settings.rules import DEVELOPMENT_SECRET, MIN_SECRET_BYTES
+from gateway.settings.source import read_secret
 
 __all__ = [
     "DESCRIPTOR_RESERVE",
@@ -13,5 +14,6 @@ __all__ = [
     "MIN_SECRET_BYTES",
     "Settings",
     "connection_ceiling",
+    "read_secret",
     "settings_table",
 ]

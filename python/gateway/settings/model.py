@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, model_validator
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 _SECRET = Note(secret=True, expected="a secret of at least 32 bytes")
 _SECRETS = Note(secret=True, expected="kid:secret,kid:secret")
-_LIMITS = "limits across nodes"
-_REVOKE = "revalidation"
 
 
 def _help(text: str, **bounds: Any) -> Any:
@@ -87,6 +86,14 @@ class Settings(BaseSettings):
     token_max_age: Annotated[
         int, Note("s"), _help("Longest life of a token, from `iat` to `exp`; 0 is unlimited.", ge=0)
     ] = 86_400
+    token_leeway: Annotated[
+        float, Note("s"), _help("By how much an issuer's clock may be ahead of ours; `exp` has no leeway.", ge=0, le=60)
+    ] = 5.0
+    issuers_file: Annotated[
+        str,
+        Note(expected="a path"),
+        _help("TOML file of further issuers of staff tokens, with their keys; empty is none."),
+    ] = ""
     operator_key: Annotated[
         SecretStr | None,
         _SECRET,
@@ -124,11 +131,43 @@ class Settings(BaseSettings):
         int, Note("events"), _help("Events that may wait to be passed on; more are dropped.", ge=1, le=1_000_000)
     ] = 5000
     max_connections: Annotated[int, _help("Connections of this node; 0 is what the descriptor limit leaves.", ge=0)] = 0
-    max_connections_per_user: Annotated[int, _help("Connections of one user; 0 is unlimited.", ge=0)] = 3
-    max_connections_per_session: Annotated[int, _help("Connections of one table session; 0 is unlimited.", ge=0)] = 20
+    max_connections_per_user: Annotated[int, _help("Connections of one user over all nodes; 0 is unlimited.", ge=0)] = 3
+    max_connections_per_session: Annotated[
+        int, _help("Connections of one table session over all nodes; 0 is unlimited.", ge=0)
+    ] = 20
     max_connections_per_tenant: Annotated[
-        int, Note(later=_LIMITS), _help("Connections of one tenant; 0 is unlimited.", ge=0)
+        int, _help("Connections of one tenant over all nodes; 0 is unlimited.", ge=0)
     ] = 0
+    staff_reserve: Annotated[
+        float, Note("%"), _help("Share of this node's places that only staff may take.", ge=0, le=100)
+    ] = 5.0
+    join_rate: Annotated[
+        float,
+        Note("1/s"),
+        _help("Handshakes that this node takes up; others wait up to 5 s, staff in front. 0 is unlimited.", ge=0),
+    ] = 500.0
+    attempt_rate: Annotated[
+        float,
+        Note("1/s"),
+        _help("Handshakes of one client address on this node, ten seconds' worth at once; 0 is unlimited.", ge=0),
+    ] = 20.0
+    attempt_rate_per_tenant: Annotated[
+        float,
+        Note("1/s"),
+        _help("Handshakes of one tenant on this node, ten seconds' worth at once; 0 is unlimited.", ge=0),
+    ] = 0.0
+    event_rate_per_tenant: Annotated[
+        float,
+        Note("1/s"),
+        _help("Best-effort events of one tenant on this node, one second's worth at once; 0 is unlimited.", ge=0),
+    ] = 0.0
+    trusted_proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        NoDecode,
+        BeforeValidator(comma_list),
+        Note(expected="networks such as 10.0.0.0/8, separated by commas"),
+        _help("Proxies whose `X-Forwarded-For` is believed, as networks separated by commas; empty is none."),
+    ] = ()
     message_rate: Annotated[
         int, Note("1/s"), _help("Messages of one client, and the burst it may send; 0 is unlimited.", ge=0)
     ] = 20
@@ -143,10 +182,10 @@ class Settings(BaseSettings):
     ] = 60.0
 
     jwt_revalidation_interval: Annotated[
-        float, Note("s", later=_REVOKE), _help("How often a connection's JWT is checked again.", gt=0)
+        float, Note("s"), _help("How often a connection's JWT is checked again.", gt=0)
     ] = 300.0
     table_token_revalidation_interval: Annotated[
-        float, Note("s", later=_REVOKE), _help("How often a connection's table token is checked again.", gt=0)
+        float, Note("s"), _help("How often a connection's table token is checked again.", gt=0)
     ] = 1800.0
     history_events: Annotated[int, Note("events"), _help("Critical events that a room's history keeps.", ge=2)] = 1000
     history_ttl: Annotated[int, Note("s"), _help("How long a quiet room's history is kept.", ge=1)] = 3600
@@ -154,7 +193,9 @@ class Settings(BaseSettings):
     relay_lease: Annotated[float, Note("s"), _help("How long a relay that fell silent keeps its lease.", gt=0)] = 10.0
     dlq_tries: Annotated[int, _help("Attempts after which a critical event goes to the DLQ.", ge=1)] = 3
     drain_seconds: Annotated[
-        float, Note("s"), _help("How long a stopping gateway may take to pass on what it accepted.", ge=0)
+        float,
+        Note("s"),
+        _help("How long a stopping gateway takes to send its clients away, and then to pass events on.", ge=0),
     ] = 5.0
 
     breaker_failures: Annotated[int, _help("Failures in a row after which Redis is not asked for a while.", ge=1)] = 5
@@ -232,7 +273,12 @@ class Settings(BaseSettings):
 
     @property
     def jwt_keys(self) -> dict[str | None, str]:
-        """Secrets of staff tokens by `kid` (None: without); the first is the one to sign with."""
+        """Secrets of staff tokens by `kid` (None: without); the first is the one to sign with.
+
+        Empty where issuers have been named and no secret: nobody is to sign with the development secret then.
+        """
+        if self.issuers_file and self.jwt_secret is None and not self.jwt_secrets:
+            return {}
         return rules.keys(self.jwt_secret, self.jwt_secrets)
 
     @property

@@ -65,6 +65,8 @@ def _combinations(settings: Settings) -> Iterator[str]:
 
 def _production(settings: Settings) -> Iterator[str]:
     for name, purpose in _TOKENS.items():
+        if name == "jwt_secret" and settings.issuers_file:
+            continue  # others may issue; without a secret nobody else does
         if getattr(settings, name) is None and not getattr(settings, f"{name}s"):
             yield f"GATEWAY_{name.upper()} is missing: in production {purpose} need a secret of your own; {_HOW}"
     for name, secret in _secrets(settings):

@@ -58,14 +58,19 @@ def read_environment(model: type[BaseSettings], environ: Mapping[str, str], *, s
             problems.append(f"{variable(name)} and {variable(name)}{FILE_SUFFIX} are both set: keep one of them")
             continue
         try:
-            values[name] = _read(path)
+            values[name] = read_secret(path)
         except ValueError as error:
             problems.append(f"{variable(name)}{FILE_SUFFIX}: {error}")
     known = {variable(name) for name in model.model_fields} | {variable(name) + FILE_SUFFIX for name in secrets}
     return Environment(values, _unknown(environ, known), tuple(problems))
 
 
-def _read(path: str) -> str:
+def read_secret(path: str) -> str:
+    """The secret that a file holds, without the newline at its end.
+
+    Raises:
+        ValueError: it cannot be read, is empty or too long, or is no text; the text names the path and no secret.
+    """
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_SECRET_FILE_BYTES + 1)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
-REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
-"""Schemes of `GATEWAY_REDIS_URL`."""
+from gateway.redis_url import parse_redis_url
 
 _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -44,18 +42,14 @@ def keyed_secrets(value: Any) -> Any:
 
 
 def checked_redis_url(value: str) -> str:
-    """Check the scheme and that a server is named; the rest is the broker's to judge.
+    """Check that the URL can be understood; what stands in its query is the client library's to judge.
 
     Raises:
         ValueError: not such a URL; the text does not quote it, since it may hold a password.
     """
-    if not value:
-        return value
-    try:
-        parts = urlsplit(value)
-    except ValueError:  # its text may quote the whole authority
-        parts = urlsplit("")
-    if parts.scheme not in REDIS_SCHEMES or not (parts.path if parts.scheme == "unix" else parts.netloc):
-        schemes = ", ".join(f"{scheme}://" for scheme in REDIS_SCHEMES)
-        raise ValueError(f"not a Redis URL; expected one of {schemes}, or nothing for the embedded server")
+    if value:
+        try:
+            parse_redis_url(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; or nothing for the embedded server") from None
     return value

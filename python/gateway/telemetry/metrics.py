@@ -13,7 +13,9 @@ from gateway.protocol.events import DropReason
 from gateway.protocol.messages import ErrorCode
 from gateway.telemetry.core_collector import CoreCollector
 from gateway.telemetry.critical_metrics import CriticalMetrics
+from gateway.telemetry.limit_metrics import LimitMetrics
 from gateway.telemetry.resume_metrics import ResumeMetrics
+from gateway.telemetry.rights_metrics import RightsMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,21 +29,26 @@ HANDSHAKE_OUTCOMES = (
     "accepted",
     "bad_origin",
     "no_token",
+    "too_many_attempts",
     "node_full",
+    "busy",
     "draining",
     "auth_failed",
     "forbidden",
     "too_many_connections",
+    "penalised",
+    "tenant_busy",
     "bad_resume",
     "too_many_resumes",
     "redis_away",
+    "keys_away",
     "timed_out",
     "disconnected",
     "error",
 )
 EVENT_SOURCES = ("pubsub", "live")
 CLIENT_MESSAGES = ("ping", "control", "rate_limited")
-BREAKER_DUTIES = ("commands", "pubsub", "live", "relay")
+BREAKER_DUTIES = ("commands", "pubsub", "live", "relay", "announcements")
 SECTOR_OUTCOMES = ("token", "cached", "directory", "failed")
 BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -72,7 +79,8 @@ class Metrics:
 
     It keeps `hub.base.HubObserver` too; `ingest` is what keeps `ingest.base.IngestObserver`, whose `on_dropped` is
     about events, while the fan-out's is about one slow connection's outbox; `live` is the same for live channels, and
-    `critical` keeps `ingest.relay_base.RelayObserver`, `resumes` keeps `ingest.resume_base.ResumeObserver`.
+    `critical` keeps `ingest.relay_base.RelayObserver`, `resumes` keeps `ingest.resume_base.ResumeObserver`,
+    `rights` counts what has to do with revocations, and `limits` keeps `hub.base.LimitObserver`.
     """
 
     def __init__(self) -> None:
@@ -132,6 +140,8 @@ class Metrics:
         )
         self.critical = CriticalMetrics(self._counter, self._gauge)
         self.resumes = ResumeMetrics(self._counter, self._gauge)
+        self.rights = RightsMetrics(self._counter, self._histogram)
+        self.limits = LimitMetrics(self._counter, self._gauge)
         self.ingest = IngestMetrics(self)
         self.live = LiveMetrics(self)
         # Open descriptors and memory, which the connections limit is about.

@@ -455,9 +455,13 @@ impl Core {
         lock(&self.identities).find(tenant, key).len()
     }
 
-    /// The connections that carry an identity key, oldest first.
-    pub fn find(&self, tenant: i64, key: &str) -> Vec<ConnectionId> {
-        lock(&self.identities).find(tenant, key).to_vec()
+    /// The connections that carry an identity key in a tenant, or in any (None), oldest first.
+    pub fn find(&self, tenant: Option<i64>, key: &str) -> Vec<ConnectionId> {
+        let identities = lock(&self.identities);
+        match tenant {
+            Some(tenant) => identities.find(tenant, key).to_vec(),
+            None => identities.find_anywhere(key),
+        }
     }
 
     /// Connections with an id above `cursor`, oldest first, at most `limit`; and the next cursor, 0 at the end.

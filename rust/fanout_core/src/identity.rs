@@ -86,6 +86,20 @@ impl Identities {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// The connections of all tenants that carry a key, oldest first; one look for each tenant.
+    #[must_use]
+    pub fn find_anywhere(&self, key: &str) -> Vec<ConnectionId> {
+        let mut found: Vec<ConnectionId> = self
+            .by_key
+            .values()
+            .filter_map(|keys| keys.get(key))
+            .flatten()
+            .copied()
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
     /// Connections with an id above `cursor`, of one tenant or of all, oldest first; lazily, so that a page costs
     /// what the page holds.
     #[must_use]

@@ -51,7 +51,8 @@ struct Queue {
 /// The queue. Thread-safe; its lock is a leaf.
 ///
 /// It has no bound of its own: a connection has one message in it at most, one page, one end, a change of occupancy for
-/// each of its audiences, and its name once for each of its periods that Python sleeps through. The descriptor is signalled when the queue is no longer empty, not for every notice.
+/// each of its audiences, and its name once for each of its periods that Python sleeps through. The descriptor is
+/// signalled when the queue is no longer empty, not for every notice.
 #[derive(Debug)]
 pub struct Notices {
     queue: Mutex<Queue>,

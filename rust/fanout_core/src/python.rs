@@ -286,10 +286,11 @@ impl Core {
     fn find<'py>(
         &self,
         py: Python<'py>,
-        tenant: Number,
+        tenant: Option<Number>,
         key: &str,
     ) -> PyResult<Bound<'py, PyList>> {
-        let found = py.detach(|| self.inner.find(tenant.0, key));
+        let tenant = tenant.map(|tenant| tenant.0);
+        let found = py.detach(|| self.inner.find(tenant, key));
         PyList::new(py, found.iter().map(|connection| connection.get()))
     }
 

@@ -73,3 +73,14 @@ def test_it_holds_no_token(clock: FakeClock) -> None:
     cached = VerifiedTokens(Counting(a=replace(STAFF, expires_at=clock.time() + 60)), clock)
     cached.verify("a")
     assert all(len(digest) == 32 for digest in cached._identities)
+
+
+def test_everything_is_forgotten_when_a_key_is_withdrawn(clock: FakeClock) -> None:
+    verifier = Counting(a=replace(STAFF, expires_at=clock.time() + 60))
+    version = 0
+    cached = VerifiedTokens(verifier, clock, version=lambda: version)
+    cached.verify("a")
+    version = 1
+    del verifier.identities["a"]
+    with pytest.raises(TokenError):
+        cached.verify("a")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import socket
 from pathlib import Path
 
@@ -88,6 +89,14 @@ def test_a_result_survives_its_file_and_the_newest_is_found(tmp_path: Path) -> N
     assert Result.load(path) == kept
     (tmp_path / "2025-12-31-other.json").write_text("{}", "utf-8")
     assert Result.latest(tmp_path) == kept
+
+
+def test_scenarios_that_were_not_measured_again_stay(tmp_path: Path) -> None:
+    result(GATEWAY, LAG).save(tmp_path)
+    path = result(BARE).save(tmp_path)
+    assert Result.load(path) == result(LAG, BARE), "both of the first are of the scenario `single` but the lag"
+    dataclasses.replace(result(GATEWAY), versions={"uvicorn": "0.55.0"}).save(tmp_path)
+    assert Result.load(path).measurements == (GATEWAY,), "with other versions nothing can be compared"
 
 
 def test_a_result_of_another_schema_and_an_empty_folder_are_refused(tmp_path: Path) -> None:

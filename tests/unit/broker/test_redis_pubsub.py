@@ -90,17 +90,54 @@ async def test_one_read_gives_everything_that_has_come(link: Link, connection: R
 
 
 async def test_sharded_channels_are_read_like_plain_ones(link: Link, connection: RedisPubSubConnection) -> None:
-    link.reader.feed_data(
-        array(b"ssubscribe", b"{a}:live", 1)
-        + array(b"smessage", b"{a}:live", b"\x00one")
-        + array(b"sunsubscribe", b"{a}:live", 0)
-    )
-    assert await connection.read() == PubSubBatch(
-        [PubSubMessage("{a}:live", b"\x00one")], ["{a}:live"], ["{a}:live"], 0
-    )
     await connection.ssubscribe(["{a}:live", "{b}:live"])
     await connection.sunsubscribe(["{a}:live"])
+    link.reader.feed_data(
+        array(b"ssubscribe", b"{a}:live", 1)
+        + array(b"ssubscribe", b"{b}:live", 2)
+        + array(b"smessage", b"{a}:live", b"\x00one")
+        + array(b"sunsubscribe", b"{a}:live", 1)
+    )
+    assert await connection.read() == PubSubBatch(
+        [PubSubMessage("{a}:live", b"\x00one")], ["{a}:live", "{b}:live"], ["{a}:live"], 0
+    )
     assert link.writer.written == (array(b"SSUBSCRIBE", b"{a}:live", b"{b}:live") + array(b"SUNSUBSCRIBE", b"{a}:live"))
+
+
+async def test_a_sharded_channel_whose_end_nobody_asked_for_is_lost(
+    link: Link, connection: RedisPubSubConnection
+) -> None:
+    await connection.ssubscribe(["{a}:live"])
+    await connection.ssubscribe(["{b}:live"])
+    link.reader.feed_data(
+        array(b"ssubscribe", b"{a}:live", 1)
+        + array(b"sunsubscribe", b"{a}:live", 0)
+        + b"-MOVED 7638 127.0.0.1:7001\r\n"
+        + array(b"pong", b"")
+    )
+    assert await connection.read() == PubSubBatch([], ["{a}:live"], [], 1, ("{a}:live", "{b}:live"))
+    await connection.ping()  # the connection goes on
+
+
+async def test_a_channel_that_is_moved_while_it_is_changed_ends_the_connection(
+    link: Link, connection: RedisPubSubConnection
+) -> None:
+    await connection.ssubscribe(["{a}:live"])
+    await connection.sunsubscribe(["{a}:live"])
+    link.reader.feed_data(b"-MOVED 7638 127.0.0.1:7001\r\n")
+    await connection.read()
+    # The second answer is still to come, and could be taken for that of a later command.
+    with pytest.raises(BrokerError, match="moved while it was changed"):
+        await connection.ping()
+
+
+async def test_moved_says_nothing_where_no_sharded_channel_was_asked_for(
+    link: Link, connection: RedisPubSubConnection
+) -> None:
+    await connection.subscribe(["a"])
+    link.reader.feed_data(b"-MOVED 7638 127.0.0.1:7001\r\n")
+    with pytest.raises(BrokerError, match="MOVED"):
+        await connection.read()
 
 
 @given(

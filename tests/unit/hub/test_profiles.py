@@ -82,7 +82,7 @@ def test_a_channel_is_named_once_however_many_rooms_need_it() -> None:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_label_survives_the_core_and_fits(name: str) -> None:
-    label = Label(name, True, 1_900_000_000)
+    label = Label(name, True, 1_900_000_000, 1_899_999_999.5, 7)
     assert Label.decode(label.encode()) == label
     assert len(label.encode()) <= 128
     assert label.profile is PROFILES[name]

@@ -9,17 +9,21 @@ import pytest
 
 from gateway.errors import BrokerError, TooManyResumesError
 from gateway.fanout.base import Membership
+from gateway.ingest.replay import Replay
 from gateway.ingest.resume_base import PAGE_BYTES, ResumeOutcome
+from gateway.ingest.resume_plan import Leg
 from gateway.ingest.resumes import SETTLE_SECONDS
-from gateway.ingest.room_ring import RING_EVENTS
+from gateway.ingest.room_ring import NODE_RING_BYTES, RING_EVENTS
+from gateway.ingest.shared_reads import FIRST_READ, SharedReads
 from gateway.protocol.close_codes import WSCloseCode
-from gateway.protocol.live import CriticalEvent
+from gateway.protocol.keys import live_channel
+from gateway.protocol.live import CriticalEvent, encode_live
 from gateway.protocol.messages import critical_gap
 from gateway.protocol.positions import BEGUN_AGAIN, ZERO, Position
 from gateway.types import Room
 from tests.support.live_rig import FakeTime
 from tests.support.memory_history import MemoryRoomHistory
-from tests.support.resume_rig import Node, running_node
+from tests.support.resume_rig import Node, ResumingFanout, running_node
 from tests.support.settle import settle
 
 ROOM, OTHER = Room(1, 5), Room(1, 6)
@@ -168,6 +172,65 @@ async def test_only_what_is_for_the_connection_comes() -> None:
         assert back.connection.live
 
 
+async def test_one_page_holds_nothing_that_is_for_others() -> None:
+    async with running_node() as node:
+        source = Source(node)
+        await node.joined([ADMIN], {})
+        [first] = await source.emit()
+        [own] = await source.emit(1, "session:77")
+        await source.emit(1, "session:78")
+        assert (await node.joined([Membership(ROOM, ("session:77",))], {5: first})).got == [own]
+
+
+async def test_a_first_read_that_holds_more_than_was_submitted_is_cut_there() -> None:
+    """History is ahead of the node by what its live channel still brings: that is held, and must not come twice."""
+    async with running_node(ring_bytes=1) as node:
+        source = Source(node)
+        await node.joined([ADMIN], {})
+        positions = await source.emit(3)
+        ahead = source.write()
+        joined = await node.joined([ADMIN], {5: positions[0]})
+        assert joined.got == positions[1:]
+        await node.rig.receive(ROOM, ahead)
+        assert joined.got == [*positions[1:], ahead.position]
+
+
+@pytest.mark.parametrize("ring_bytes", [1, NODE_RING_BYTES])
+async def test_events_of_every_turn_of_the_loop_come_once(ring_bytes: int) -> None:
+    """Whatever turn the decision falls into, it ends exactly where the core begins to hold."""
+    async with running_node(ring_bytes=ring_bytes) as node:
+        source = Source(node)
+        await node.joined([ADMIN], {})
+        positions = await source.emit(3)
+
+        async def flow() -> None:
+            for _ in range(60):
+                event = source.write()
+                node.rig.connection.publish((live_channel(ROOM), encode_live(event)))
+                await asyncio.sleep(0)
+
+        flowing = asyncio.create_task(flow())
+        back = [await node.join([ADMIN], {5: positions[0]}) for _ in range(3)]
+        await flowing
+        await settle()
+        for joined in back:
+            await joined.take_all()
+            assert joined.got == [event.position for event in source.events[1:]]
+
+
+async def test_a_ring_that_is_no_chain_to_the_cursor_is_not_gone_by() -> None:
+    async with running_node() as node:
+        source = Source(node)
+        await node.joined([ADMIN], {})
+        positions = await source.emit(4)
+        cursor = node.rig.interest.cursor(live_channel(ROOM))
+        assert cursor is not None
+        cursor.ring.take_back(source.events[2])
+        assert cursor.ring.after(positions[0]) == [source.events[1], source.events[3]]
+        joined = await node.joined([ADMIN], {5: positions[0]})
+        assert joined.got == positions[1:], "what the ring lacks comes from history"
+
+
 async def test_several_branches_come_one_after_the_other() -> None:
     async with running_node() as node:
         here, there = Source(node), Source(node, OTHER)
@@ -294,24 +357,25 @@ async def test_history_that_is_lost_on_the_way_is_told_and_the_next_branch_goes_
 
 
 async def test_an_end_that_others_were_told_of_before_is_no_end() -> None:
-    """A read that others began before the last event was written is shared, and does not hold it."""
-    async with running_node() as node:
-        source = Source(node)
-        await node.joined([ADMIN], {})
-        positions = await source.emit(RING_EVENTS + 50, size=1_000)
-        joined = await node.joined([ADMIN], {5: positions[0]})
-        # The replay has the first page out, and the second read; its next read begins behind that.
-        at = node.rig.history.page_reads[-1][1]
-        behind = positions[-1]
-        node.rig.history.hold_back()
-        early = asyncio.create_task(node.reads.after(ROOM, behind, 5))
-        await settle()
-        node.rig.history.let_go()
-        await early
-        await joined.take_all()
-        assert at in positions
-        assert joined.got == positions[1:]
-        assert critical_gap(5) not in joined.got
+    """A read that others began before the last events were written is shared, and does not hold them."""
+    history = MemoryRoomHistory()
+    events = [history.relay(ROOM, f"{number}-0", b"{}", *ADMIN.audiences) for number in (1, 2)]
+    reads, fanout = SharedReads(history), ResumingFanout()
+    history.hold_back()
+    early = asyncio.create_task(reads.after(ROOM, events[1].position, FIRST_READ))
+    await settle()
+    events += [history.relay(ROOM, f"{number}-0", b"{}", *ADMIN.audiences) for number in (3, 4)]
+    connection = fanout.attach([ADMIN], resuming=True)
+    leg = Leg(ROOM, (), events[1].position, events[3].position, ResumeOutcome.HISTORY)
+    replay = Replay(connection, [leg], reads, fanout, asyncio.sleep)
+    running = asyncio.create_task(replay.run())
+    await settle()
+    history.let_go()
+    assert not (await early).entries
+    await running
+    assert fanout.connections[connection].got == [event.position for event in events[2:]]
+    assert replay.outcomes == [ResumeOutcome.HISTORY]
+    await reads.stop()
 
 
 async def test_redis_that_is_away_on_the_way_is_waited_for() -> None:

@@ -3,13 +3,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.errors import BrokerError
 from gateway.fanout.base import CoreStats, Occupancy, Submission
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
@@ -19,7 +17,8 @@ from gateway.resilience.circuit_breaker import BreakerState, CircuitBreaker
 from gateway.resilience.jitter import DecorrelatedJitter
 from gateway.types import Room
 from tests.support.clock import FakeClock
-from tests.support.fake_pubsub import FakePubSubConnection
+from tests.support.fake_pubsub import FakeBroker, FakePubSubConnection
+from tests.support.noting_observer import NotingIngestObserver
 from tests.support.settle import settle, turns
 
 KITCHEN = "branch:5:kitchen"
@@ -27,22 +26,6 @@ KITCHEN = "branch:5:kitchen"
 
 def event(kind: str = "ROUND_READY", tenant: int = 1, branch: int = 5, **members: object) -> bytes:
     return json.dumps({"type": kind, "tenant_id": tenant, "branch_id": branch, **members}).encode()
-
-
-class FakeBroker:
-    """Gives connections, or fails, as it is told."""
-
-    def __init__(self) -> None:
-        self.away = False
-        self.attempts = 0
-        self.connections: list[FakePubSubConnection] = []
-
-    async def pubsub(self) -> FakePubSubConnection:
-        self.attempts += 1
-        if self.away:
-            raise BrokerError("Redis is away")
-        self.connections.append(FakePubSubConnection())
-        return self.connections[-1]
 
 
 class FakeFanout:
@@ -61,30 +44,6 @@ class FakeFanout:
         return CoreStats(0, 0, self.in_flight, 0, 0, 0)
 
 
-class Observer:
-    def __init__(self) -> None:
-        self.received: Counter[str] = Counter()
-        self.dropped: Counter[str] = Counter()
-        self.submitted = 0
-        self.interruptions = 0
-        self.outages: list[float] = []
-
-    def on_received(self, source: str, events: int) -> None:
-        self.received[source] += events
-
-    def on_dropped(self, reason: str, events: int) -> None:
-        self.dropped[reason] += events
-
-    def on_submitted(self, events: int) -> None:
-        self.submitted += events
-
-    def on_interruption(self) -> None:
-        self.interruptions += 1
-
-    def on_reconnected(self, seconds: float) -> None:
-        self.outages.append(seconds)
-
-
 class Rig:
     """A subscriber among fakes. Between two attempts it waits until the test calls `next_attempt`."""
 
@@ -92,7 +51,7 @@ class Rig:
         self.clock = FakeClock()
         self.broker = FakeBroker()
         self.fanout = FakeFanout()
-        self.observer = Observer()
+        self.observer = NotingIngestObserver()
         self.interest = Interest()
         self.breaker = CircuitBreaker("pubsub", self.clock)
         self.drop_rate = EventDropRateTracker(self.clock)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ DEFAULTS: dict[str, Any] = {
     "table_token_secret": None,
     "table_token_secrets": {},
     "token_max_age": 86_400,
+    "token_leeway": 5.0,
+    "issuers_file": "",
     "operator_key": None,
     "allowed_origins": (),
     "routing_file": "",
@@ -47,6 +50,12 @@ DEFAULTS: dict[str, Any] = {
     "relay_lease": 10.0,
     "dlq_tries": 3,
     "drain_seconds": 5.0,
+    "staff_reserve": 5.0,
+    "join_rate": 500.0,
+    "attempt_rate": 20.0,
+    "attempt_rate_per_tenant": 0.0,
+    "event_rate_per_tenant": 0.0,
+    "trusted_proxies": (),
     "breaker_failures": 5,
     "breaker_open": 30.0,
     "breaker_trials": 3,
@@ -77,6 +86,8 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "GATEWAY_TABLE_TOKEN_SECRET": OTHER,
         "GATEWAY_TABLE_TOKEN_SECRETS": f"k3:{LONG}",
         "GATEWAY_TOKEN_MAX_AGE": "3600",
+        "GATEWAY_TOKEN_LEEWAY": "2",
+        "GATEWAY_ISSUERS_FILE": "issuers.toml",
         "GATEWAY_OPERATOR_KEY": LONG,
         "GATEWAY_ALLOWED_ORIGINS": "https://a.example, https://b.example,",
         "GATEWAY_ROUTING_FILE": "/etc/gateway/routing.toml",
@@ -89,6 +100,12 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "GATEWAY_MAX_CONNECTIONS_PER_USER": "0",
         "GATEWAY_MAX_CONNECTIONS_PER_SESSION": "5",
         "GATEWAY_MAX_CONNECTIONS_PER_TENANT": "6",
+        "GATEWAY_STAFF_RESERVE": "6",
+        "GATEWAY_JOIN_RATE": "7",
+        "GATEWAY_ATTEMPT_RATE": "8",
+        "GATEWAY_ATTEMPT_RATE_PER_TENANT": "9",
+        "GATEWAY_EVENT_RATE_PER_TENANT": "10",
+        "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::7",
         "GATEWAY_MESSAGE_RATE": "7",
         "GATEWAY_MAX_MESSAGE_BYTES": "1024",
         "GATEWAY_HEARTBEAT_INTERVAL": "0.5",
@@ -116,6 +133,15 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert settings.table_token_keys == {None: OTHER, "k3": LONG}
     assert settings.allowed_origins == ("https://a.example", "https://b.example")
     assert settings.heartbeat_interval == 0.5
+    assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("2001:db8::7/128"))
+
+
+@pytest.mark.parametrize("value", ["10.0.0.1/8", "proxy.example", "10.0.0.0/33", "*"])
+def test_a_proxy_that_is_no_network_is_refused_with_what_is_expected(value: str) -> None:
+    found = problem({"GATEWAY_TRUSTED_PROXIES": value})
+    assert "GATEWAY_TRUSTED_PROXIES" in found
+    assert "10.0.0.0/8" in found
+    assert "\n" not in found
 
 
 def test_empty_variables_are_not_set() -> None:
@@ -215,7 +241,9 @@ def test_bad_named_secrets_are_described_and_not_shown(value: str, expected: str
 )
 def test_a_bad_redis_url_is_described_and_not_shown(url: str) -> None:
     text = problem({"GATEWAY_REDIS_URL": url})
-    assert text.startswith("GATEWAY_REDIS_URL: not a Redis URL; expected one of redis://, rediss://, unix://")
+    assert text.startswith("GATEWAY_REDIS_URL: not a Redis URL: ")
+    assert "expected one" in text
+    assert text.endswith("or nothing for the embedded server")
     assert "hunter2" not in text
 
 

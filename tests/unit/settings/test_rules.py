@@ -195,3 +195,13 @@ def test_more_connections_than_descriptors_are_warned_about(monkeypatch: pytest.
     assert Settings(max_connections=896, **secrets).warnings == ()
     (sentence,) = Settings(max_connections=897, **secrets).warnings
     assert sentence.startswith("GATEWAY_MAX_CONNECTIONS is 897, but the descriptor limit leaves 896")
+
+
+def test_with_issuers_no_secret_is_needed_and_the_development_secret_signs_nothing() -> None:
+    environ = {name: value for name, value in PRODUCTION.items() if name != "GATEWAY_JWT_SECRET"}
+    settings = Settings.load({**environ, "GATEWAY_ISSUERS_FILE": "issuers.toml"})
+    assert settings.jwt_keys == {}
+    assert settings.warnings == ()
+    development = Settings.load({"GATEWAY_ISSUERS_FILE": "issuers.toml"})
+    assert development.jwt_keys == {}
+    assert Settings.load({"GATEWAY_ISSUERS_FILE": "x", "GATEWAY_JWT_SECRET": LONG}).jwt_keys == {None: LONG}

@@ -6,7 +6,10 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.telemetry import redaction
 from gateway.telemetry.redaction import REDACTED, RedactionFilter, install_redaction, redact, redact_value
 from tests.support.forge import STAFF, TABLE, jwt_of, table_of
 
@@ -232,3 +235,14 @@ def test_installed_it_scrubs_what_the_server_logs(
         logging.getLogger("uvicorn.error").error("failed %s", JWT)
     assert "failed" in caplog.text
     hidden(caplog.text)
+
+
+PIECES = ("bearer", "Bearer", "\t ", " , ", "eyJ", "ew0", "v1", ".", ":", "=", "token", "abcdefgh" * 6, "://", "@", '"')
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_the_quick_look_passes_nothing_that_a_pattern_would_catch(text: str) -> None:
+    scrubbed = text
+    for pattern, replacement in redaction._PATTERNS:
+        scrubbed = pattern.sub(replacement, scrubbed)
+    assert redact(text) == scrubbed

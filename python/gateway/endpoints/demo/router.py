@@ -18,7 +18,7 @@ from gateway.endpoints.demo.assets import asset, page
 from gateway.endpoints.demo.back_end import BackEnd, FloodingError
 from gateway.endpoints.demo.loopback import loopback_only
 from gateway.endpoints.demo.tokens import DinerRequest, StaffRequest, TokenOffice
-from gateway.errors import BrokerError, EventRefusedError
+from gateway.errors import BrokerError, EventRefusedError, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ def _back_end(demo: Callable[[], Demo]) -> APIRouter:
     @router.post("/token")
     async def token(request: StaffRequest | DinerRequest, response: Response) -> dict[str, str]:
         response.headers["Cache-Control"] = "no-store"
-        return {"token": demo().tokens.issue(request)}
+        with _answering():
+            return {"token": demo().tokens.issue(request)}
 
     @router.post("/seat")
     async def seat(request: Seat) -> dict[str, int]:
@@ -102,7 +103,7 @@ def _answering() -> Iterator[None]:
     """Turn what the back end raises into an answer."""
     try:
         yield
-    except BrokerError as error:
+    except (BrokerError, SettingsError) as error:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
     except EventRefusedError as error:
         # The routing file of this deployment has replaced what the demo builds on.

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.auth.jwt import issue_staff_token
 from gateway.auth.table_token import issue_table_token
 from gateway.endpoints.demo.restaurant import ROOM, STAFF, TABLES
+from gateway.errors import SettingsError
 from gateway.types import MAX_ID, Clock
 
 LIFE_SECONDS: Final = 900
@@ -44,20 +45,24 @@ class TokenOffice:
     """Issues tokens of the demo's tenant, and of no other. Thread-safe.
 
     Args:
-        staff: secrets of staff tokens.
+        staff: secrets of staff tokens; none where issuers alone sign them.
         diners: secrets of table tokens.
         longest: seconds that a token may live; 0 is unlimited.
         clock: what tells the time.
     """
 
     def __init__(self, staff: Keys, diners: Keys, longest: int, clock: Clock) -> None:
-        self._staff = next(iter(staff.items()))
+        self._staff = next(iter(staff.items()), None)
         self._diners = next(iter(diners.items()))
         self._life = min(LIFE_SECONDS, longest or LIFE_SECONDS)
         self._clock = clock
 
     def issue(self, request: StaffRequest | DinerRequest) -> str:
-        """A JWT for staff, a table token for a diner."""
+        """A JWT for staff, a table token for a diner.
+
+        Raises:
+            SettingsError: there is no secret to sign a JWT with.
+        """
         if isinstance(request, DinerRequest):
             kid, secret = self._diners
             return issue_table_token(
@@ -70,6 +75,10 @@ class TokenOffice:
                 diner=request.window,
                 expires_in=self._life,
                 clock=self._clock,
+            )
+        if self._staff is None:
+            raise SettingsError(
+                "the demo signs tokens of its own staff, and there are issuers alone: set GATEWAY_JWT_SECRET as well"
             )
         employee = STAFF[request.who]
         kid, secret = self._staff

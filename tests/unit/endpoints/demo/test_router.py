@@ -208,6 +208,12 @@ async def test_nobody_else_gets_one(body: dict[str, object], stage: Stage) -> No
     assert (await stage.ask("POST", "/demo/api/token", body)).status_code == 422
 
 
+async def test_where_issuers_alone_sign_the_page_is_told_what_to_set() -> None:
+    answer = await Stage(staff_keys={}).ask("POST", "/demo/api/token", {"who": "ana", "window": "w"})
+    assert answer.status_code == 503
+    assert "set GATEWAY_JWT_SECRET as well" in answer.json()["detail"]
+
+
 # --- events ----------------------------------------------------------------------------------------------------
 
 
