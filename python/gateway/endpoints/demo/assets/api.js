@@ -10,7 +10,8 @@ GATEWAY.protocol = BASE.protocol === "https:" ? "wss:" : "ws:";
 /** Each window is somebody of its own, so that several do not share one user's connections. */
 const WINDOW = crypto.getRandomValues(new Uint32Array(1))[0].toString(36);
 
-const plain = { fetch: (url, options) => fetch(url, options) };
+/** The page's own network, which is never cut. */
+export const plain = { fetch: (url, options) => fetch(url, options) };
 
 /** What the gateway or the back end has answered instead of what was asked for. */
 export class Refused extends Error {

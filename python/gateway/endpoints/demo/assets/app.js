@@ -1,7 +1,8 @@
 // The page: six clients of one gateway, side by side.
 
-import { flood, restaurant, seat } from "./api.js";
+import { flood, history, plain, restaurant, seat, token } from "./api.js";
 import { dishes } from "./course.js";
+import { Evening } from "./evening.js";
 import { floor, serve } from "./floor.js";
 import { board } from "./kitchen.js";
 import { overview } from "./manager.js";
@@ -12,17 +13,43 @@ import { themeButton } from "./theme.js";
 import { Viewer } from "./viewer.js";
 
 const FLOOD_EVENTS = 3000;
+const RELAYED_WITHIN = 15_000;
 
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const find = (id) => document.getElementById(id);
 
 function announce(words) {
   find("announcer").textContent = words;
 }
 
+function failed({ message }) {
+  announce(message);
+}
+
 /** The back end's clock, as far as a request can tell. */
 function clockOf(now) {
   const ahead = now - Date.now();
   return { now: () => Date.now() + ahead };
+}
+
+/**
+ * The evening as it stands, with a party at each table that has a phone. Before anybody connects: a client that is there
+ * before the first event of all has no position yet, and could not resume.
+ */
+async function firstParties(phones, tables, path) {
+  const evening = new Evening(tables);
+  const key = await token(plain, { who: "manager" });
+  const asked = new Set();
+  for (const until = performance.now() + RELAYED_WITHIN; performance.now() < until; await sleep(50)) {
+    evening.add(...(await history(plain, path, key)));
+    const free = phones.filter((number) => evening.tables.get(number).isFree);
+    if (free.length === 0) return evening;
+    for (const number of free.filter((number) => !asked.has(number))) {
+      asked.add(number);
+      await seat(number);
+    }
+  }
+  throw new Error("critical events do not get through; the gateway's log says why");
 }
 
 async function open() {
@@ -32,6 +59,7 @@ async function open() {
   const clock = clockOf(place.now);
   const tables = place.tables.map(({ number }) => number);
   const branch = `ws/catchup?branch_id=${place.branch}`;
+  const parties = await firstParties(place.phones, tables, branch);
   const sector = (id) => place.sectors.find((sector) => sector.id === id);
 
   const show = (pane) => {
@@ -56,7 +84,7 @@ async function open() {
   });
   const phones = new Map(
     place.phones.map((number) => {
-      const phone = new Phone(number, () => seat(number).catch(({ message }) => announce(message)));
+      const phone = new Phone(number, () => seat(number).catch(failed));
       const where = sector(place.tables.find((table) => table.number === number).sector).name;
       const about = `Diner, ${where} · /ws/diner`;
       const pane = show(
@@ -86,23 +114,17 @@ async function open() {
     phone.pane.attach(viewer);
     viewer.connect();
   };
+  for (const number of phones.keys()) sit(number, parties.tables.get(number).session);
   // The guests scan what the staff puts on their table; whoever of the staff hears of the party first.
+  const follow = ({ evening }) => {
+    for (const number of phones.keys()) {
+      const { session } = evening.tables.get(number);
+      if (session > 0) sit(number, session);
+    }
+  };
   for (const viewer of [manager, ...waiters.map(({ viewer }) => viewer)]) {
-    viewer.addEventListener("change", () => {
-      for (const number of phones.keys()) {
-        const { session } = viewer.evening.tables.get(number);
-        if (session > 0) sit(number, session);
-      }
-    });
+    viewer.addEventListener("change", () => follow(viewer));
   }
-  manager.addEventListener(
-    "knows",
-    () => {
-      for (const [number, { viewer }] of phones) if (viewer === undefined) seat(number);
-    },
-    { once: true },
-  );
-
   controls(new Robots({ waiters, kitchen, phones, clock }));
 }
 
@@ -120,11 +142,7 @@ function controls(robots) {
     // It stays focusable while it waits.
     if (currentTarget.getAttribute("aria-disabled") === "true") return;
     currentTarget.setAttribute("aria-disabled", "true");
-    try {
-      await flood(FLOOD_EVENTS);
-    } catch ({ message }) {
-      announce(message);
-    }
+    await flood(FLOOD_EVENTS).catch(failed);
     find("flood").removeAttribute("aria-disabled");
   });
 }

@@ -123,13 +123,18 @@ export class Pane {
   #absence() {
     const { line, absence } = this.viewer;
     if (absence === undefined || line.isCut) return null;
-    const { seconds, missed, inOrder } = absence;
+    const { seconds, missed, inOrder, stale } = absence;
     const many = missed === 1 ? "1 missed event" : `${missed} missed events`;
+    const cost = () => {
+      if (stale) return "It was too late to resume: the state was fetched anew.";
+      if (missed === 0) return "Nothing critical was missed.";
+      return `${many} delivered, ${inOrder ? "in order" : "out of order"}.`;
+    };
     return h(
       "p",
       { class: "absence", "data-key": "absence" },
       h("b", {}, `Back after ${seconds.toFixed(1)} s. `),
-      missed === 0 ? "Nothing critical was missed." : `${many} delivered, ${inOrder ? "in order" : "out of order"}.`,
+      cost(),
     );
   }
 }

@@ -1,6 +1,6 @@
 // The evening that plays itself: robots press the buttons that people would, by what their own client has heard.
 
-import { act, seat } from "./api.js";
+import { act, plain, seat } from "./api.js";
 import { dishes, NEXT } from "./course.js";
 import { perform } from "./pane.js";
 
@@ -136,7 +136,7 @@ export class Robots {
 
   #do(phone, what) {
     if (phone) phone.act(phone.viewer, { action: what.action });
-    else act({ fetch: (url, options) => fetch(url, options) }, what).catch(() => {});
+    else act(plain, what).catch(() => {});
   }
 
   #age(since) {

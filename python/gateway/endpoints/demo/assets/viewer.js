@@ -15,18 +15,15 @@ const ABSENCE_SHOWN = 30_000;
 
 /**
  * Tells by `change` that there is something new to show, by `note` (`detail`: the words) what a person should hear, and by
- * `event` (`detail`: `{event, missed}`) what the gateway has delivered; by `knows` that
- * it has fetched what happened before.
+ * `event` (`detail`: `{event, missed}`) what the gateway has delivered.
  */
 export class Viewer extends EventTarget {
   line = new Line();
   evening;
-  heard = 0;
-  missed = 0;
   dropped = 0;
   cart = new Map();
   flood = { heard: 0, of: 0, began: 0, took: 0 };
-  /** What a cut has cost: `{seconds, missed, inOrder}`; undefined before the first one. */
+  /** What a cut has cost: `{seconds, missed, inOrder, stale}`; undefined when there is nothing to say. */
   absence;
   gaveUp;
   #client;
@@ -62,7 +59,10 @@ export class Viewer extends EventTarget {
       WebSocket: this.line.WebSocket,
       timing: TIMING,
       onState: (state) => this.#onState(state),
-      onStale: () => this.#fetch("critical events may be missing: the state was fetched anew"),
+      onStale: () => {
+        if (this.absence !== undefined) this.absence.stale = true;
+        this.#fetch("critical events may be missing: the state was fetched anew");
+      },
       onThrottled: (dropped) => {
         this.dropped += dropped;
         this.note(`${dropped} best-effort events were left out: this client was too slow`);
@@ -115,7 +115,7 @@ export class Viewer extends EventTarget {
       this.#openedAt = this.#clock.now();
       if (this.#cutAt !== undefined) {
         const seconds = (performance.now() - this.#cutAt) / 1000;
-        const absence = { seconds, missed: 0, inOrder: true };
+        const absence = { seconds, missed: 0, inOrder: true, stale: false };
         this.absence = absence;
         setTimeout(() => {
           if (this.absence === absence) this.absence = undefined;
@@ -136,7 +136,6 @@ export class Viewer extends EventTarget {
       this.evening.add(...(await history(this.line, this.#catchUp, this.#token)));
       if (words) this.note(words);
       this.knows = true;
-      this.dispatchEvent(new Event("knows"));
     } catch (error) {
       // Cut off, or the gateway is: the next connection, or the next attempt, brings it.
       this.#onError(error);
@@ -146,7 +145,6 @@ export class Viewer extends EventTarget {
   }
 
   #hear(event) {
-    this.heard += 1;
     if (event.type === FLOOD && event.flood) {
       this.#flooded(event);
       return;
@@ -165,7 +163,6 @@ export class Viewer extends EventTarget {
   }
 
   #count(id) {
-    this.missed += 1;
     if (this.absence === undefined) return;
     this.absence.missed += 1;
     if (this.#lastId.localeCompare(id, "en", { numeric: true }) >= 0) this.absence.inOrder = false;
