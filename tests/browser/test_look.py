@@ -90,6 +90,7 @@ async def test_every_text_can_be_read(width: int, context: dict[str, Any], demo:
     await expect(demo.pane("kitchen").locator(".absence")).to_be_visible()
     # Colours are measured where they have come to rest.
     await demo.evaluate("Promise.allSettled(document.getAnimations().map(({ finished }) => finished)).then(() => 0)")
+    await demo.evaluate("scrollTo(0, 0)")
     SHOTS.mkdir(parents=True, exist_ok=True)
     name = f"{context['color_scheme']}-{width}.png"
     await demo.page.screenshot(path=SHOTS / name, full_page=True)

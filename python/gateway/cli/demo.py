@@ -59,9 +59,8 @@ def demo(
     """
     settings = Settings.load()
     # Imported here: the simulation's parts are of no use to the other commands.
-    from rich.console import Console  # noqa: PLC0415
-
+    from gateway.demo.console import DemoConsole  # noqa: PLC0415
     from gateway.demo.runner import DemoOptions, run_demo  # noqa: PLC0415
 
-    if not asyncio.run(run_demo(settings, DemoOptions(seconds, port), Console(), note)):
+    if not asyncio.run(run_demo(settings, DemoOptions(seconds, port), DemoConsole(), note)):
         raise typer.Exit(ExitStatus.FAILED)

@@ -88,7 +88,15 @@ async function open() {
       const where = sector(place.tables.find((table) => table.number === number).sector).name;
       const about = `Diner, ${where} · /ws/diner`;
       const pane = show(
-        new Pane({ id: `t${number}`, name: `Table ${number}`, about, kind: "phone", view: phone.view, act: phone.act, announce }),
+        new Pane({
+          id: `t${number}`,
+          name: `Table ${number}`,
+          about,
+          kind: "phone",
+          view: phone.view,
+          act: phone.act,
+          announce,
+        }),
       );
       return [number, { phone, pane, act: phone.act, viewer: undefined }];
     }),
@@ -134,7 +142,7 @@ function controls(robots) {
     if (robots.playing) robots.stop();
     else robots.start();
     play.setAttribute("aria-pressed", String(robots.playing));
-    play.textContent = robots.playing ? "Pause the evening" : "Play the evening";
+    play.firstElementChild.textContent = robots.playing ? "Pause" : "Play";
   };
   play.addEventListener("click", press);
   if (location.hash === "#play") press();

@@ -7,7 +7,13 @@ import { button, perform } from "./pane.js";
 
 /** The view of the waiter of these tables. */
 export function floor(tables) {
-  return ({ evening }) => [h("ul", { class: "tables" }, tables.map((table) => card(table, evening.tables.get(table.number))))];
+  return ({ evening }) => [
+    h(
+      "ul",
+      { class: "tables" },
+      tables.map((table) => card(table, evening.tables.get(table.number))),
+    ),
+  ];
 }
 
 export async function serve(viewer, data) {
@@ -30,7 +36,9 @@ function card({ number, seats }, state) {
     state.isFree && h("p", { class: "calm" }, "Free"),
     state.isFree && button("seat", "Seat guests", { table: number, key: "seat" }, { class: "quiet wide" }),
     todo,
-    !state.isFree && todo.length === 0 && h("p", { class: "calm" }, state.rounds.size ? "All served" : "Reading the menu"),
+    !state.isFree &&
+      todo.length === 0 &&
+      h("p", { class: "calm" }, state.rounds.size ? "All served" : "Reading the menu"),
   );
 }
 

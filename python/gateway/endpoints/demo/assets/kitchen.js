@@ -35,9 +35,12 @@ function ticket(round) {
     h(
       "ul",
       {},
-      round.items.map(({ dish, quantity }) => h("li", {}, h("b", {}, `${quantity}×`), ` ${dishes.get(dish)?.name ?? dish}`)),
+      round.items.map(({ dish, quantity }) =>
+        h("li", {}, h("b", {}, `${quantity}×`), ` ${dishes.get(dish)?.name ?? dish}`),
+      ),
     ),
-    next.by === "kitchen" && button(next.action, next.label, { table: round.table, round: round.id }, { class: "wide" }),
+    next.by === "kitchen" &&
+      button(next.action, next.label, { table: round.table, round: round.id }, { class: "wide" }),
     next.by !== "kitchen" && h("p", { class: "calm" }, "waits for its waiter"),
   );
 }

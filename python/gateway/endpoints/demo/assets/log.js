@@ -33,7 +33,10 @@ export class Log {
         event.table && h("span", { class: "where" }, `T${event.table}`),
         missed && h("b", {}, "missed"),
         !missed && !critical && h("span", { class: "how" }, "best effort"),
-        !missed && critical && Number.isFinite(after) && h("span", { class: "how" }, after < 1 ? "< 1 ms" : `${after} ms`),
+        !missed &&
+          critical &&
+          Number.isFinite(after) &&
+          h("span", { class: "how" }, after < 1 ? "< 1 ms" : `${after} ms`),
       ),
     );
   }

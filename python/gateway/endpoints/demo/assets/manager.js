@@ -43,10 +43,16 @@ function order(round) {
     { "data-key": round.id, "data-table": round.table },
     h("span", { class: "chip", "data-state": round.state }, NAMES[round.state]),
     h("span", { class: "what" }, h("b", {}, `Table ${round.table}`), ` ${itemsText(round.items)}`),
-    CANCELABLE.includes(round.state) && button("cancel", "Cancel", { table: round.table, round: round.id }, {
-      class: "quiet",
-      "aria-label": `Cancel round ${round.number} of table ${round.table}`,
-    }),
+    CANCELABLE.includes(round.state) &&
+      button(
+        "cancel",
+        "Cancel",
+        { table: round.table, round: round.id },
+        {
+          class: "quiet",
+          "aria-label": `Cancel round ${round.number} of table ${round.table}`,
+        },
+      ),
   );
 }
 

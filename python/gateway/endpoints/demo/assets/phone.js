@@ -51,7 +51,11 @@ export class Phone {
         button("call", this.#calls ? "Called" : "Call the waiter", {}, { class: "quiet" }),
         table.bill === undefined
           ? button("bill", "The bill", {}, { class: "quiet", disabled: total === 0 })
-          : h("span", { class: "chip", "data-state": table.bill === "PAID" ? "SERVED" : "BILL" }, billText(table.bill, total)),
+          : h(
+              "span",
+              { class: "chip", "data-state": table.bill === "PAID" ? "SERVED" : "BILL" },
+              billText(table.bill, total),
+            ),
       ),
     ];
   };
@@ -116,7 +120,8 @@ export class Phone {
       h(
         "span",
         { class: "steps" },
-        quantity > 0 && button("remove", "−", { dish: id, key: "less" }, { "aria-label": `One ${name} less`, class: "round" }),
+        quantity > 0 &&
+          button("remove", "−", { dish: id, key: "less" }, { "aria-label": `One ${name} less`, class: "round" }),
         quantity > 0 && h("output", { "data-key": "quantity" }, String(quantity)),
         button("add", "+", { dish: id, key: "more" }, { "aria-label": `Add ${name}`, class: "round" }),
       ),

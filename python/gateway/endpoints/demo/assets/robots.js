@@ -108,7 +108,8 @@ export class Robots {
   #party(table) {
     const { number, session, rounds } = table;
     const known = this.#plans.get(number);
-    const plan = known?.session === session ? known : { session, rounds: 1 + Math.floor(Math.random() * ROUNDS), called: false };
+    const plan =
+      known?.session === session ? known : { session, rounds: 1 + Math.floor(Math.random() * ROUNDS), called: false };
     this.#plans.set(number, plan);
     const phone = this.#phones.get(number);
     if (phone?.viewer.line.isCut) return;
@@ -116,7 +117,8 @@ export class Robots {
     else if (!plan.called && Math.random() < 0.4) {
       plan.called = true;
       this.#do(phone, { action: "call", table: number, session, call: id("call") });
-    } else if (table.bill === undefined) this.#do(phone, { action: "bill", table: number, session, amount: table.total });
+    } else if (table.bill === undefined)
+      this.#do(phone, { action: "bill", table: number, session, amount: table.total });
   }
 
   #order(table, session, number, phone) {

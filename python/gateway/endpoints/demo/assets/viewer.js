@@ -122,7 +122,7 @@ export class Viewer extends EventTarget {
           this.#changed();
         }, ABSENCE_SHOWN);
         this.#cutAt = undefined;
-        this.note("connected again: what was missed follows");
+        this.note("connected again");
       }
       if (!this.#fetched) this.#fetch();
     }
