@@ -258,6 +258,7 @@ class Gateway:
         )
         demo = demo_parts(ground, redis.url, self.routing)
         self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), demo)
+        stack.push_async_callback(limits.beats.stop)
         stack.push_async_callback(limits.keeper.stop)
         stack.push_async_callback(resumes.stop)
         stack.push_async_callback(manager.stop)
@@ -265,6 +266,7 @@ class Gateway:
         # By itself only where no signal came first: under a server that is not `gateway serve`.
         stack.push_async_callback(self.drain, at_once=True)
         await fanout.start()
+        await limits.beats.start()
         await limits.keeper.start()
         await rights.watch.start()
         for way_in in ways_in.in_order:

@@ -11,11 +11,11 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 
-from gateway.broker.limits_base import Claim, ClaimAnswer, LimitStore, PlaceLimit
+from gateway.broker.limits_base import BEAT_KEPT_SECONDS, Claim, ClaimAnswer, LimitStore, PlaceLimit
 from gateway.broker.redis_commands import RedisCommands
 from gateway.broker.redis_limits import RedisLimits
 from gateway.errors import BrokerError
-from gateway.protocol.limit_keys import abuse_key, presence_key, tenant_presence_key
+from gateway.protocol.limit_keys import abuse_key, beat_key, presence_key, tenant_presence_key
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.types import SystemClock
 from tests.support.clock import FakeClock
@@ -108,6 +108,20 @@ async def test_keys_are_read_along_with_a_claim_and_without_one(store: LimitStor
     assert await store.ask([], None) == ClaimAnswer([], None)
 
 
+async def test_a_set_says_who_holds_its_places(store: LimitStore, tenant: int) -> None:
+    assert await store.holders(presence_key(tenant, "user:12")) == []
+    await full(store, claim(tenant, "n:1"), claim(tenant, "m:1"))
+    assert sorted(await store.holders(presence_key(tenant, "user:12"))) == ["m:1", "n:1"]
+
+
+async def test_a_node_that_said_that_it_lives_is_known_by_its_last_word(store: LimitStore, tenant: int) -> None:
+    await store.beat(f"a{tenant}", 1)
+    await store.beat(f"a{tenant}", 2)
+    await store.beat(f"b{tenant}", 7)
+    assert await store.beats([f"a{tenant}", "never", f"b{tenant}"]) == [b"2", None, b"7"]
+    assert await store.beats([]) == []
+
+
 async def test_nothing_to_write_is_no_error(store: LimitStore) -> None:
     await store.renew({})
     await store.give_up({})
@@ -144,6 +158,8 @@ async def test_every_key_ends_by_itself_and_has_the_tenants_hash_tag(
     await store.ask([], claim(tenant, "n:1"))
     await store.renew({presence_key(tenant, "session:77"): ["n:2"]})
     await store.penalise({abuse_key(tenant, "user:12"): 60.0})
+    await store.beat("run", 1)
+    assert 0 < await redis.pttl(beat_key("run")) <= BEAT_KEPT_SECONDS * 1000
     keys = [key async for key in redis.scan_iter(f"*tenant:{tenant}}}*")]
     assert len(keys) == 4
     for key in keys:

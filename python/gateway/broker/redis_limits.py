@@ -8,9 +8,10 @@ from typing import Any, Final
 from redis.exceptions import NoScriptError
 
 from gateway.broker.failures import broker_error
-from gateway.broker.limits_base import Claim, ClaimAnswer
+from gateway.broker.limits_base import BEAT_KEPT_SECONDS, Claim, ClaimAnswer
 from gateway.broker.redis_commands import RedisCommands
 from gateway.broker.script import RedisArgument, Script, load_script
+from gateway.protocol.limit_keys import beat_key
 
 LEASE_SECONDS: Final = 60.0
 """How long the places of a node that died are counted. Renewed three times in that time."""
@@ -50,6 +51,20 @@ class RedisLimits:
     async def give_up(self, places: Mapping[str, Sequence[str]]) -> None:
         """See `LimitStore.give_up`."""
         await self._run([("ZREM", key, *members) for key, members in places.items()], [])
+
+    async def holders(self, key: str) -> list[str]:
+        """See `LimitStore.holders`."""
+        names, _ = await self._run([("ZRANGE", key, 0, -1)], [])
+        return [name.decode() for name in names[0]]
+
+    async def beat(self, run: str, number: int) -> None:
+        """See `LimitStore.beat`."""
+        await self._run([("SET", beat_key(run), number, "PX", round(BEAT_KEPT_SECONDS * 1000))], [])
+
+    async def beats(self, runs: Sequence[str]) -> list[bytes | None]:
+        """See `LimitStore.beats`."""
+        numbers, _ = await self._run([("GET", beat_key(run)) for run in runs], [])
+        return numbers
 
     async def penalise(self, keys: Mapping[str, float]) -> None:
         """See `LimitStore.penalise`."""

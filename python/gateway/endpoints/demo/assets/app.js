@@ -26,10 +26,12 @@ function failed({ message }) {
   announce(message);
 }
 
-/** The back end's clock, as far as a request can tell. */
-function clockOf(now) {
-  const ahead = now - Date.now();
-  return { now: () => Date.now() + ahead };
+/** What the back end says of the restaurant, and its clock, as far as a request can tell. */
+async function arrive() {
+  const before = Date.now();
+  const place = await restaurant();
+  const ahead = Math.round(place.now - (before + Date.now()) / 2);
+  return { place, clock: { now: () => Date.now() + ahead } };
 }
 
 /**
@@ -54,9 +56,8 @@ async function firstParties(phones, tables, path) {
 
 async function open() {
   themeButton(find("theme"));
-  const place = await restaurant();
+  const { place, clock } = await arrive();
   for (const dish of place.menu) dishes.set(dish.id, dish);
-  const clock = clockOf(place.now);
   const tables = place.tables.map(({ number }) => number);
   const branch = `ws/catchup?branch_id=${place.branch}`;
   const parties = await firstParties(place.phones, tables, branch);
@@ -108,7 +109,8 @@ async function open() {
   const sit = (number, session) => {
     const phone = phones.get(number);
     if (phone.viewer?.session >= session) return;
-    phone.viewer?.close();
+    const before = phone.viewer;
+    before?.close();
     phone.phone.reset();
     const viewer = new Viewer({
       endpoint: "diner",
@@ -121,6 +123,7 @@ async function open() {
     phone.viewer = viewer;
     phone.pane.attach(viewer);
     viewer.connect();
+    if (before) viewer.note("a new party, with a token of its own");
   };
   for (const number of phones.keys()) sit(number, parties.tables.get(number).session);
   // The guests scan what the staff puts on their table; whoever of the staff hears of the party first.

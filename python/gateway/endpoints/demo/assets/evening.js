@@ -44,7 +44,7 @@ export class Evening {
     this.#begin();
   }
 
-  /** Adds critical events; whether there was a new one. */
+  /** Adds critical events. */
   add(...events) {
     const fresh = events.filter(({ event_id }) => !this.#events.has(event_id));
     for (const event of fresh) this.#events.set(event.event_id, event);
@@ -55,7 +55,6 @@ export class Evening {
       const all = [...this.#events.values()].sort((a, b) => (order(a.event_id) < order(b.event_id) ? -1 : 1));
       for (const event of all) this.#apply(event);
     }
-    return fresh.length > 0;
   }
 
   /** Every round of the parties that sit there now, oldest first. */
@@ -68,7 +67,6 @@ export class Evening {
   #begin() {
     this.tables = new Map(this.#numbers.map((number) => [number, new Table(number, 0)]));
     this.takings = 0;
-    this.bills = 0;
     this.#last = "";
   }
 
@@ -77,10 +75,7 @@ export class Evening {
     const { type, session_id: session } = event;
     let table = this.tables.get(event.table);
     if (table === undefined) return;
-    if (type === "CHECK_PAID") {
-      this.takings += event.amount ?? 0;
-      this.bills += 1;
-    }
+    if (type === "CHECK_PAID") this.takings += event.amount ?? 0;
     // Sessions grow. Not everybody hears that a party sits down: it shows by what it does.
     if (session < table.session || session <= table.left) return;
     if (session > table.session) {

@@ -31,7 +31,6 @@ export class Pane {
   #ears = new AbortController();
 
   constructor({ id, name, about, kind, view, act, announce }) {
-    this.id = id;
     this.#name = name;
     this.#view = view;
     this.#announce = announce;

@@ -30,7 +30,8 @@ export class Viewer extends EventTarget {
   #clock;
   #catchUp;
   #token;
-  #openedAt = Number.POSITIVE_INFINITY;
+  // When it came back; of a first connection nothing is missed.
+  #openedAt = 0;
   #cutAt;
   #lastId = "";
   /** Whether it has fetched what happened before. */
@@ -45,7 +46,6 @@ export class Viewer extends EventTarget {
    */
   constructor({ endpoint, whom, catchUp, tables, clock }) {
     super();
-    this.endpoint = endpoint;
     this.evening = new Evening(tables);
     this.#clock = clock;
     this.#catchUp = catchUp;
@@ -112,7 +112,8 @@ export class Viewer extends EventTarget {
 
   #onState(state) {
     if (state === "open") {
-      this.#openedAt = this.#clock.now();
+      if (this.#fetched) this.#openedAt = this.#clock.now();
+      else this.#fetch();
       if (this.#cutAt !== undefined) {
         const seconds = (performance.now() - this.#cutAt) / 1000;
         const absence = { seconds, missed: 0, inOrder: true, stale: false };
@@ -124,7 +125,6 @@ export class Viewer extends EventTarget {
         this.#cutAt = undefined;
         this.note("connected again");
       }
-      if (!this.#fetched) this.#fetch();
     }
     this.#changed();
   }
@@ -152,7 +152,8 @@ export class Viewer extends EventTarget {
     let missed = false;
     if (event.event_id !== undefined) {
       this.evening.add(event);
-      // It is older than the connection that brought it. A stream id begins with the time at which it was added.
+      // It is older than the connection that brought it: a stream id begins with the time at which it was added, by
+      // Redis' clock, which in development is that of the same machine.
       missed = Number(event.event_id.split("-")[0]) < this.#openedAt;
       if (missed) this.#count(event.event_id);
     } else {
