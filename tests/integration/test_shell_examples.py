@@ -61,6 +61,17 @@ async def test_the_readmes_first_command_shows_an_evening(tmp_path: Path) -> Non
     assert "deliver" in shown
 
 
+async def test_the_demo_guide_shows_an_evening_and_where_the_page_is(tmp_path: Path) -> None:
+    [[build, demo]] = shell(GUIDES / "demo.md")
+    port = free_port()
+    async with terminal(tmp_path) as prompt:
+        # `make clients` runs before these tests, and its own in it.
+        assert "scripts.clients" in await prompt.run(f"{build.partition('#')[0]} --dry-run")
+        shown = await prompt.run(f"{demo.partition('#')[0]} --seconds 5 --port {port} 2>&1")
+    assert "deliver" in shown
+    assert "/demo" in shown
+
+
 async def test_the_readmes_second_command_is_what_runs_this(tmp_path: Path) -> None:
     [_, [test], *_] = shell(README)
     async with terminal(tmp_path) as prompt:

@@ -22,6 +22,7 @@ RUN_BY: dict[str, tuple[str, ...]] = {
     "docs/guides/browser-client.md": ("test_client_guides.py",),
     "docs/guides/coming-from-fastapi.md": ("test_client_guides.py",),
     "docs/guides/coming-from-socketio.md": ("test_client_guides.py",),
+    "docs/guides/demo.md": ("test_shell_examples.py",),
     "docs/guides/first-event.md": ("test_shell_examples.py",),
     "docs/guides/python-client.md": ("test_client_guides.py",),
     "docs/guides/transactional-outbox.md": ("test_outbox_guide.py",),
