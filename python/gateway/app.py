@@ -17,6 +17,7 @@ from gateway.auth.revocation import RevocationCheck
 from gateway.endpoints.api.router import answer_nodes, api_router
 from gateway.endpoints.attempts import Attempts
 from gateway.endpoints.catchup import catchup_router
+from gateway.endpoints.demo.router import Demo, demo_router
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
@@ -44,6 +45,7 @@ from gateway.telemetry.redaction import install_redaction
 from gateway.types import Clock, SystemClock
 from gateway.wiring.api import api_parts
 from gateway.wiring.core import fanout_core
+from gateway.wiring.demo import demo_parts
 from gateway.wiring.greeting import greet
 from gateway.wiring.ground import Ground
 from gateway.wiring.limits import limit_parts
@@ -65,6 +67,7 @@ class _Running:
     edge: Edge
     ways_in: WayInParts
     drain: Drain
+    demo: Demo | None
     draining: asyncio.Task[None] | None = None
 
 
@@ -113,6 +116,23 @@ class Gateway:
                 "the gateway is not running: pass gateway.lifespan to FastAPI(lifespan=…), or enter it in your own"
             )
         return self._running
+
+    @property
+    def demo_router(self) -> APIRouter:
+        """The routes of the demo page, which are not among those of `router`.
+
+        Raises:
+            GatewayError: this is not development.
+        """
+        if self.settings.environment != "development":
+            raise GatewayError("the demo page is for development: GATEWAY_ENVIRONMENT is something else")
+
+        def demo() -> Demo:
+            found = self._started().demo
+            assert found is not None, "made at each start in development"  # noqa: S101
+            return found
+
+        return demo_router(demo)
 
     @property
     def fanout(self) -> Fanout:
@@ -255,7 +275,8 @@ class Gateway:
             api=api,
         )
         answer_nodes(edge, Census(fanout, manager.node, rooms.position))
-        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits))
+        demo = demo_parts(ground, redis.url, self.routing)
+        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), demo)
         stack.push_async_callback(limits.beats.stop)
         stack.push_async_callback(limits.keeper.stop)
         stack.push_async_callback(resumes.stop)
@@ -308,5 +329,7 @@ def _application(gateway: Gateway, lifespan: Callable[[FastAPI], AbstractAsyncCo
         title="Fanout Gateway", version=version("fanout-gateway"), lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.include_router(gateway.router)
+    if gateway.settings.environment == "development":
+        app.include_router(gateway.demo_router)
     app.state.gateway = gateway
     return app
