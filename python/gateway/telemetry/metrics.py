@@ -20,7 +20,8 @@ from gateway.telemetry.rights_metrics import RightsMetrics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from gateway.fanout.base import CoreStats, SocketStats
+    from gateway.fanout.base import BroadcastReport, CoreStats, SocketStats, Submission
+    from gateway.fanout.measures import Measures
 
 PREFIX = "gateway_"
 
@@ -56,9 +57,6 @@ CLOSE_CODES = frozenset(int(code) for code in WSCloseCode)
 
 OTHER = "other"
 """The label of whatever a client may choose freely, so that no client can make series without end."""
-
-BROADCAST_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Seconds: from a room of ten to a queue that has been full for a while."""
 
 
 class CatalogueEntry(NamedTuple):
@@ -107,15 +105,11 @@ class Metrics:
         self.events_received = one("events_received_total", "Events that came in, good or bad.", source=EVENT_SOURCES)
         self.events_dropped = one("events_dropped_total", "Events that were not delivered.", reason=tuple(DropReason))
         self.events_submitted = one("events_submitted_total", "Events that the core accepted.")
-        self.broadcasts = one("broadcasts_total", "Events that were passed to all their recipients.")
-        self.deliveries = one("deliveries_total", "Recipients of those events, together.")
-        self.broadcast_seconds = self._histogram(
-            "broadcast_seconds",
-            "From an event's acceptance until it is in every outbox of ASGI connections.",
-            BROADCAST_BUCKETS,
-        )
         self.outbox_dropped = one(
             "outbox_dropped_total", "Best-effort events dropped from the outboxes of slow connections."
+        )
+        self.outbox_overflows = one(
+            "outbox_overflows_total", "Connections closed with 1013, because they were too slow to be kept."
         )
         self.client_messages = one("client_messages_total", "Messages of clients.", kind=(*CLIENT_MESSAGES, OTHER))
         self.client_errors = one("client_errors_total", "Error messages sent to clients.", code=tuple(ErrorCode))
@@ -154,11 +148,11 @@ class Metrics:
         self._build.clear()
         self._build.labels(version=version, fanout=fanout).set(1)
 
-    def bind_core(self, stats: Callable[[], CoreStats]) -> None:
-        """Ask the core for its counters at each scrape, on the thread that scrapes."""
+    def bind_core(self, stats: Callable[[], CoreStats], measures: Callable[[], Measures]) -> None:
+        """Ask the core for what it counts at each scrape, on the thread that scrapes."""
         with self._absorbing:
             self._absorbed = None  # a new core counts from nought
-        self._core.bind(stats)
+        self._core.bind(stats, measures)
 
     def on_breaker(self, duty: str, state: str) -> None:
         """A circuit breaker changed to `closed`, `half_open` or `open`."""
@@ -166,11 +160,16 @@ class Metrics:
 
     # --- fanout.base.BroadcastObserver --------------------------------------------------------------------
 
-    def on_broadcast(self, recipients: int, seconds: float) -> None:
+    def watches(self, event: Submission) -> bool:  # noqa: ARG002 - see the port
+        """See `BroadcastObserver`: none, since the core counts them all."""
+        return False
+
+    def on_passed(self, report: BroadcastReport) -> None:
+        """See `BroadcastObserver`; never called."""
+
+    def on_overflow(self) -> None:
         """See `BroadcastObserver`."""
-        self.broadcasts.inc()
-        self.deliveries.inc(recipients)
-        self.broadcast_seconds.observe(seconds)
+        self.outbox_overflows.inc()
 
     def on_dropped(self, events: int) -> None:
         """See `BroadcastObserver`."""
@@ -221,9 +220,8 @@ class Metrics:
         with self._absorbing:
             before, self._absorbed = self._absorbed, now
             for counter, name in (
-                (self.broadcasts, "broadcasts"),
-                (self.deliveries, "deliveries"),
                 (self.outbox_dropped, "dropped"),
+                (self.outbox_overflows, "slow_closes"),
                 (self.client_messages.labels(kind="ping"), "pings"),
                 (self.client_messages.labels(kind="rate_limited"), "rate_limited"),
             ):
