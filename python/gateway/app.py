@@ -44,6 +44,7 @@ from gateway.wiring.core import fanout_core
 from gateway.wiring.greeting import greet
 from gateway.wiring.ground import Ground
 from gateway.wiring.limits import limit_parts
+from gateway.wiring.observation import start_observation
 from gateway.wiring.redis import redis_parts
 from gateway.wiring.rights import rights_parts
 from gateway.wiring.tokens import authenticator_of
@@ -243,6 +244,7 @@ class Gateway:
         stack.push_async_callback(rights.watch.stop)
         # By itself only where no signal came first: under a server that is not `gateway serve`.
         stack.push_async_callback(self.drain, at_once=True)
+        start_observation(ground, redis.commands)
         await fanout.start()
         await limits.keeper.start()
         await rights.watch.start()

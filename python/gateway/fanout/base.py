@@ -674,6 +674,10 @@ class Fanout(Protocol):
         """See `FanoutCore.measures`. Any thread."""
         ...
 
+    def outbox_bytes(self) -> int:
+        """Bytes that wait in all outboxes of the node. Any thread."""
+        ...
+
 
 class NullObserver:
     """Observes nothing."""

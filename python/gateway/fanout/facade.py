@@ -69,6 +69,7 @@ class NodeFanout:
         self.name = name
         self.takes_sockets = sockets is not None
         self._core = core
+        self._reactors = sockets
         clock = clock or SystemClock()
         observer = observer or NullObserver()
         self._watch = BroadcastWatch(core, observer)
@@ -323,6 +324,10 @@ class NodeFanout:
     def measures(self) -> Measures:
         """See `FanoutCore.measures`. Any thread."""
         return self._core.measures()
+
+    def outbox_bytes(self) -> int:
+        """See `Fanout.outbox_bytes`. Any thread."""
+        return self._owner.budget.used if self._reactors is None else self._reactors.outbox_bytes()
 
     def _native(self) -> NativeSockets:
         if self._sockets is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
@@ -32,7 +32,6 @@ _COUNTERS = {
 
 _SOCKET_GAUGES = {
     "sockets": "Native sockets that are held, those that are closing among them.",
-    "outbox_bytes": "Bytes that wait in the outboxes of native sockets.",
 }
 _SOCKET_COUNTERS = {
     "slow_closes": "Native sockets closed with 1013, because their client read too slowly.",
@@ -56,6 +55,22 @@ _DELIVERIES = "Recipients of those events, together."
 _LAG = "The longest that a reactor let its mailbox wait since the last scrape."
 
 
+class MeasuredCore(Protocol):
+    """What is asked; `fanout.base.Fanout` keeps it. Any thread."""
+
+    def stats(self) -> CoreStats:
+        """Counters and gauges."""
+        ...
+
+    def measures(self) -> Measures:
+        """Histograms."""
+        ...
+
+    def outbox_bytes(self) -> int:
+        """Bytes that wait in all outboxes."""
+        ...
+
+
 class CoreCollector(Collector):
     """Turns `CoreStats` into metrics. Thread-safe, as `FanoutCore.stats` is.
 
@@ -68,17 +83,15 @@ class CoreCollector(Collector):
         The core is asked once per scrape, since some of what it says is "since it was asked last".
         """
         self._on_stats = on_stats
-        self._stats: Callable[[], CoreStats] | None = None
-        self._measures: Callable[[], Measures] = _nothing
+        self._core: MeasuredCore | None = None
 
-    def bind(self, stats: Callable[[], CoreStats], measures: Callable[[], Measures]) -> None:
-        """Ask these from now on."""
-        self._stats = stats
-        self._measures = measures
+    def bind(self, core: MeasuredCore) -> None:
+        """Ask this one from now on."""
+        self._core = core
 
     def families(self) -> list[Metric]:
         """The metrics without values."""
-        return [*_families(None), *_histograms(_nothing())]
+        return [*_families(None), _outboxes(None), *_histograms(_nothing())]
 
     def describe(self) -> list[Metric]:
         """See `Collector`; the registry asks this at registration, when no core is bound."""
@@ -86,11 +99,13 @@ class CoreCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """See `Collector`; of gauges nothing before a core is bound."""
-        if self._stats is not None:
-            stats = self._stats()
+        core = self._core
+        if core is not None:
+            stats = core.stats()
             self._on_stats(stats)
             yield from _families(stats)
-        yield from _histograms(self._measures())
+            yield _outboxes(core.outbox_bytes())
+        yield from _histograms(_nothing() if core is None else core.measures())
 
 
 def _families(stats: CoreStats | None) -> Iterator[Metric]:
@@ -108,6 +123,10 @@ def _families(stats: CoreStats | None) -> Iterator[Metric]:
     for name, text in _SOCKET_COUNTERS.items():
         yield CounterMetricFamily(f"gateway_native_{name}", text, value=of(sockets, name))
     yield GaugeMetricFamily("gateway_native_lag_seconds", _LAG, value=_seconds(of(sockets, "lag_micros")))
+
+
+def _outboxes(waiting: int | None) -> Metric:
+    return GaugeMetricFamily("gateway_outbox_bytes", "Bytes that wait in all outboxes.", value=waiting)
 
 
 def _histograms(measures: Measures) -> Iterator[Metric]:

@@ -31,5 +31,10 @@ def fanout_core(ground: Ground, *observers: BroadcastObserver) -> NodeFanout:
         production=not ground.development,
         reactors=settings.reactors,
     )
-    ground.metrics.bind_core(fanout.stats, fanout.measures)
+    ground.metrics.bind_core(fanout)
+    ground.metrics.set_permits(
+        broadcasts=limits.max_broadcasts,
+        payload_bytes=limits.max_broadcast_bytes,
+        room_broadcasts=limits.max_room_broadcasts,
+    )
     return fanout

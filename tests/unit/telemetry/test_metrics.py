@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -35,6 +36,20 @@ def nothing() -> Measures:
     return Measures(*(Histogram(one).counted() for one in (BROADCAST_BUCKETS, END_TO_END_BUCKETS, AUDIENCE_BUCKETS)))
 
 
+class Core:
+    """Keeps `core_collector.MeasuredCore`."""
+
+    def __init__(self, stats: Callable[[], CoreStats] = lambda: STATS, measures: Measures | None = None) -> None:
+        self.stats = stats
+        self._measures = measures or nothing()
+
+    def measures(self) -> Measures:
+        return self._measures
+
+    def outbox_bytes(self) -> int:
+        return 7
+
+
 def scrape(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     body, content_type = metrics.render()
     assert content_type.startswith("text/plain; version=")
@@ -66,7 +81,8 @@ def test_it_keeps_the_ports_of_whoever_tells_it() -> None:
 
 KNOWN = {
     "events_received_total": {"source": ("pubsub", "live")},
-    "events_dropped_total": {"reason": tuple(DropReason)},
+    "events_submitted_total": {"source": ("pubsub", "live")},
+    "core_permits_limit": {"of": ("broadcasts", "bytes", "room_broadcasts")},
     "closes_total": {"code": (*(str(int(code)) for code in WSCloseCode), "other")},
     "client_errors_total": {"code": tuple(ErrorCode)},
     "connections": {"endpoint": ("waiter", "kitchen", "admin", "diner")},
@@ -104,7 +120,6 @@ def test_handshakes_of_every_endpoint_and_outcome_exist_from_the_start() -> None
 def test_plain_numbers_exist_from_the_start() -> None:
     series = scrape(Metrics())
     for name in (
-        "events_submitted_total",
         "drop_alerts_total",
         "redis_up",
         "draining",
@@ -130,7 +145,8 @@ def test_broadcasts_are_shown_as_the_core_measures_them() -> None:
         passing.record(seconds)
         audience.record(recipients)
     end_to_end.record(1.5)
-    metrics.bind_core(lambda: STATS, lambda: Measures(passing.counted(), end_to_end.counted(), audience.counted()))
+    measures = Measures(passing.counted(), end_to_end.counted(), audience.counted())
+    metrics.bind_core(Core(measures=measures))
     assert value(metrics, "broadcasts_total") == 3
     assert value(metrics, "deliveries_total") == 20_003
     assert value(metrics, "broadcast_seconds_sum") == pytest.approx(0.6002)
@@ -195,8 +211,9 @@ def test_ingest_is_counted() -> None:
     metrics.ingest.on_interruption()
     metrics.ingest.on_reconnected(2.5)
     assert value(metrics, "events_received_total", source="pubsub") == 10
-    assert value(metrics, "events_dropped_total", reason="queue_full") == 3
-    assert value(metrics, "events_submitted_total") == 7
+    assert value(metrics, "events_dropped_total", source="pubsub", reason="queue_full") == 3
+    assert value(metrics, "events_dropped_total", source="live", reason="queue_full") == 0
+    assert value(metrics, "events_submitted_total", source="pubsub") == 7
     assert value(metrics, "pubsub_interruptions_total") == 1
     assert value(metrics, "pubsub_reconnects_total") == 1
     assert value(metrics, "pubsub_away_seconds_total") == 2.5
@@ -220,9 +237,9 @@ def test_the_build_is_one_series_whatever_was_said_before() -> None:
 
 def test_the_core_is_asked_at_each_scrape() -> None:
     metrics = Metrics()
-    assert not [name for name, _ in scrape(metrics) if name.startswith("gateway_core_")]
+    assert not [name for name, _ in scrape(metrics) if name == "gateway_core_connections"]
     answers = iter([STATS, CoreStats(9, 9, 9, 9, 9, 9)])
-    metrics.bind_core(lambda: next(answers), nothing)
+    metrics.bind_core(Core(lambda: next(answers)))
     first, second = scrape(metrics), scrape(metrics)
     names = ("connections", "rooms", "broadcasts_in_flight", "bytes_in_flight", "submitted_total", "refused_total")
     assert [first[f"gateway_core_{name}", ()] for name in names] == [3, 2, 1, 100, 50, 4]
@@ -236,7 +253,7 @@ def test_the_process_itself_is_shown() -> None:
 
 def test_the_catalogue_is_what_is_scraped() -> None:
     metrics = Metrics()
-    metrics.bind_core(lambda: STATS, nothing)
+    metrics.bind_core(Core())
     metrics.set_build("0.1.0", "pure")
     body, _ = metrics.render()
     scraped = {
@@ -268,7 +285,7 @@ def test_what_native_sockets_did_is_added_to_the_same_series_once() -> None:
         lag_micros=2_000,
     )
     current = [sockets]
-    metrics.bind_core(lambda: replace(STATS, sockets=current[0]), nothing)
+    metrics.bind_core(Core(lambda: replace(STATS, sockets=current[0])))
     metrics.on_dropped(5)
     metrics.on_overflow()
     assert value(metrics, "outbox_dropped_total") == 8
@@ -286,15 +303,16 @@ def test_a_new_core_counts_from_nought() -> None:
     metrics = Metrics()
     zero = dict.fromkeys(SocketStats.__dataclass_fields__, 0)
     for _ in range(2):
-        metrics.bind_core(lambda: replace(STATS, sockets=SocketStats(**zero | {"dropped": 10})), nothing)
+        metrics.bind_core(Core(lambda: replace(STATS, sockets=SocketStats(**zero | {"dropped": 10}))))
         metrics.render()
     assert value(metrics, "outbox_dropped_total") == 20
 
 
 def test_a_node_without_native_sockets_shows_their_series_at_nought() -> None:
     metrics = Metrics()
-    metrics.bind_core(lambda: STATS, nothing)
+    metrics.bind_core(Core())
     assert value(metrics, "native_sockets") == 0
+    assert value(metrics, "outbox_bytes") == 7
     assert value(metrics, "native_bytes_out_total") == 0
 
 
@@ -325,3 +343,10 @@ def test_critical_events_are_counted() -> None:
     assert value(metrics, "pubsub_interruptions_total") == 0
     metrics.critical.on_lag(None)
     assert value(metrics, "relay_lag") != value(metrics, "relay_lag")
+
+
+def test_what_may_be_in_flight_is_shown_beside_what_is() -> None:
+    metrics = Metrics()
+    metrics.set_permits(broadcasts=5_000, payload_bytes=64, room_broadcasts=500)
+    limits = [value(metrics, "core_permits_limit", of=of) for of in ("broadcasts", "bytes", "room_broadcasts")]
+    assert limits == [5_000, 64, 500]
