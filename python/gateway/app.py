@@ -44,7 +44,7 @@ from gateway.wiring.core import fanout_core
 from gateway.wiring.greeting import greet
 from gateway.wiring.ground import Ground
 from gateway.wiring.limits import limit_parts
-from gateway.wiring.observation import start_observation
+from gateway.wiring.observation import broadcast_observers, start_observation
 from gateway.wiring.redis import redis_parts
 from gateway.wiring.rights import rights_parts
 from gateway.wiring.tokens import authenticator_of
@@ -184,7 +184,7 @@ class Gateway:
             _log.warning(sentence)
         ground = Ground(settings, self.metrics, self.clock, stack)
         redis = await redis_parts(ground)
-        fanout = fanout_core(ground)
+        fanout = fanout_core(ground, *broadcast_observers(ground))
         interest = Interest(patterns=PATTERNS if settings.pubsub == "patterns" else ())
         rooms = LiveInterest(self.clock)
         sectors = CachedSectorDirectory(RedisSectorDirectory(redis.broker), self.clock, self.metrics)

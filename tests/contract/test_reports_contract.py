@@ -35,10 +35,11 @@ async def test_a_watched_event_is_told_once_with_whom_it_reached(rig: Rig) -> No
     submitted = event(1, KITCHEN, ADMIN, position=past_position(1))._replace(source="live")
     assert rig.fanout.submit_many([submitted]) == [True]
     assert told(rig) == [], "nothing has been passed yet"
+    accepted = rig.clock.time()
     rig.move_clock(0.25)
     await settle()
     [report] = rig.observer.passed
-    assert report == (submitted, Reach(matched=4), 0.25)
+    assert report == (submitted, Reach(matched=4), 0.25, accepted)
     await settle()
     assert len(rig.observer.passed) == 1
 

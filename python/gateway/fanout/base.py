@@ -450,11 +450,13 @@ class BroadcastReport(NamedTuple):
         reach: whom it was passed to. Nobody, where nobody was in the room or in its audiences.
         seconds: from its acceptance until it was written to the last recipient, or put into the outbox of one who could
             not take it at once.
+        accepted: Unix seconds of its acceptance.
     """
 
     event: Submission
     reach: Reach
     seconds: float
+    accepted: float
 
 
 class BroadcastObserver(Protocol):

@@ -72,7 +72,7 @@ class NodeFanout:
         self._reactors = sockets
         clock = clock or SystemClock()
         observer = observer or NullObserver()
-        self._watch = BroadcastWatch(core, observer)
+        self._watch = BroadcastWatch(core, observer, clock)
         self._outlet = NoticeOutlet()
         self._sockets: NativeSockets | None = None
         budget = None

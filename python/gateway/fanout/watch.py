@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from gateway.fanout.base import BroadcastObserver, BroadcastReport, FanoutCore, Submission
+from gateway.types import Clock
 
 
 class BroadcastWatch:
@@ -14,11 +15,12 @@ class BroadcastWatch:
     It remembers an event only while that is under way, so admission bounds it like everything else that is.
     """
 
-    def __init__(self, core: FanoutCore, observer: BroadcastObserver) -> None:
+    def __init__(self, core: FanoutCore, observer: BroadcastObserver, clock: Clock) -> None:
         self._core = core
         self._observer = observer
+        self._clock = clock
         self._numbers = itertools.count(1)
-        self._watched: dict[int, Submission] = {}
+        self._watched: dict[int, tuple[Submission, float]] = {}
 
     def begin(self, items: Sequence[Submission]) -> Sequence[int]:
         """A number for each item that is to be submitted, 0 for one that is not watched; empty if none is."""
@@ -29,7 +31,7 @@ class BroadcastWatch:
                 numbers.extend(itertools.repeat(0, at - len(numbers)))
                 number = next(self._numbers)
                 numbers.append(number)
-                self._watched[number] = item
+                self._watched[number] = item, self._clock.time()
         return numbers
 
     def submitted(self, numbers: Sequence[int], answers: Sequence[int | None]) -> None:
@@ -44,4 +46,5 @@ class BroadcastWatch:
         if not self._watched:
             return
         for number, reach, seconds in self._core.reports():
-            self._observer.on_passed(BroadcastReport(self._watched.pop(number), reach, seconds))
+            event, accepted = self._watched.pop(number)
+            self._observer.on_passed(BroadcastReport(event, reach, seconds, accepted))

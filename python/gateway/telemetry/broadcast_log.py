@@ -14,18 +14,23 @@ _log = logging.getLogger("gateway.broadcasts")
 
 
 class BroadcastLog(NullObserver):
-    """Logs what became of each event, while the logger `gateway.broadcasts` is at DEBUG; otherwise it watches nothing.
+    """Logs what became of each event, at DEBUG.
 
     The payload is the tenant's, and is not logged.
     """
 
+    @staticmethod
+    def is_wanted() -> bool:
+        """Whether the logger `gateway.broadcasts` is at DEBUG; where it is not, nobody should have this look on."""
+        return _log.isEnabledFor(logging.DEBUG)
+
     def watches(self, event: Submission) -> bool:  # noqa: ARG002 - all or none
         """See `BroadcastObserver`."""
-        return _log.isEnabledFor(logging.DEBUG)
+        return True
 
     def on_passed(self, report: BroadcastReport) -> None:
         """See `BroadcastObserver`."""
-        event, reach, seconds = report
+        event, reach, seconds, _ = report
         _log.debug(
             "event passed",
             extra={

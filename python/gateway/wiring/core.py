@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gateway.fanout import NodeFanout, create_fanout
 from gateway.fanout.base import BroadcastObserver, FanoutLimits
-from gateway.telemetry.broadcast_log import BroadcastLog
 from gateway.telemetry.observers import BroadcastObservers
 from gateway.wiring.ground import Ground
 
@@ -26,7 +25,7 @@ def fanout_core(ground: Ground, *observers: BroadcastObserver) -> NodeFanout:
     fanout = create_fanout(
         settings.fanout,
         limits,
-        BroadcastObservers(ground.metrics, BroadcastLog(), *observers),
+        BroadcastObservers(*observers, counting=[ground.metrics]),
         ground.clock,
         production=not ground.development,
         reactors=settings.reactors,

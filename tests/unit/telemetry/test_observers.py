@@ -12,7 +12,7 @@ from gateway.types import Room
 from tests.support.fanout_rig import RecordingObserver
 
 CRITICAL = Submission(Room(1, 5), ("branch:5:kitchen",), b'{"secret":1}', "7-1/0123abcd", source="live")
-REPORT = BroadcastReport(CRITICAL, Reach(4, 1, 1), 0.25)
+REPORT = BroadcastReport(CRITICAL, Reach(4, 1, 1), 0.25, 1_700_000_000.0)
 
 
 class Failing(RecordingObserver):
@@ -22,7 +22,8 @@ class Failing(RecordingObserver):
 
 def test_each_is_told_of_what_it_watches_and_of_all_the_rest() -> None:
     watching, other = RecordingObserver(watching=True), RecordingObserver()
-    both: BroadcastObserver = BroadcastObservers(other, watching)
+    counting = RecordingObserver()
+    both: BroadcastObserver = BroadcastObservers(other, watching, counting=[counting])
     assert both.watches(CRITICAL)
     both.on_passed(REPORT)
     both.on_dropped(3)
@@ -30,13 +31,14 @@ def test_each_is_told_of_what_it_watches_and_of_all_the_rest() -> None:
     both.on_client_message("ping")
     assert watching.passed == [REPORT]
     assert not other.passed
-    for observer in (watching, other):
+    for observer in (watching, other, counting):
         assert (observer.dropped, observer.overflows, observer.kinds) == (3, 1, ["ping"])
 
 
 def test_an_event_that_none_watches_is_not_watched() -> None:
     assert not BroadcastObservers().watches(CRITICAL)
     assert not BroadcastObservers(RecordingObserver(), RecordingObserver()).watches(CRITICAL)
+    assert not BroadcastObservers(counting=[RecordingObserver(watching=True)]).watches(CRITICAL)
 
 
 def test_one_that_fails_does_not_keep_the_others_from_seeing(caplog: pytest.LogCaptureFixture) -> None:
@@ -51,8 +53,9 @@ def test_the_log_tells_of_broadcasts_at_debug_alone_and_never_of_their_content(
 ) -> None:
     log = BroadcastLog()
     caplog.set_level(logging.INFO, "gateway.broadcasts")
-    assert not log.watches(CRITICAL)
+    assert not log.is_wanted()
     caplog.set_level(logging.DEBUG, "gateway.broadcasts")
+    assert log.is_wanted()
     assert log.watches(CRITICAL)
     log.on_passed(REPORT)
     [record] = caplog.records
