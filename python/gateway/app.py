@@ -244,7 +244,7 @@ class Gateway:
         stack.push_async_callback(rights.watch.stop)
         # By itself only where no signal came first: under a server that is not `gateway serve`.
         stack.push_async_callback(self.drain, at_once=True)
-        start_observation(ground, redis.commands)
+        await start_observation(ground, redis.commands)
         await fanout.start()
         await limits.keeper.start()
         await rights.watch.start()

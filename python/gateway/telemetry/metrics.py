@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.protocol.events import DropReason
@@ -19,11 +19,14 @@ from gateway.telemetry.loop_lag import LAG_BUCKETS
 from gateway.telemetry.redis_metrics import RedisMetrics
 from gateway.telemetry.resume_metrics import ResumeMetrics
 from gateway.telemetry.rights_metrics import RightsMetrics
+from gateway.telemetry.workers import WorkerMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gateway.fanout.base import BroadcastReport, CoreStats, SocketStats, Submission
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
 
 PREFIX = "gateway_"
 
@@ -88,6 +91,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._catalogue: list[CatalogueEntry] = []
+        self.workers: WorkerMetrics | None = None
         # Registered first: it is asked first, and what it learns stands in the counters when these are asked.
         self._core = CoreCollector(self._absorb)
         self.registry.register(self._core)
@@ -223,9 +227,14 @@ class Metrics:
 
     # --- out ------------------------------------------------------------------------------------------------
 
-    def render(self) -> tuple[bytes, str]:
-        """The body of a scrape in Prometheus' text format, and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+    async def scrape(self) -> bytes:
+        """The body of a scrape in Prometheus' text format, for `CONTENT_TYPE`.
+
+        Where this process is one of several workers, that is of all of them, as long as `workers` is set.
+        """
+        if self.workers is not None:
+            return await self.workers.render()
+        return generate_latest(self.registry)
 
     def _absorb(self, stats: CoreStats) -> None:
         """Add what native sockets did since the last scrape: one series counts the clients of both kinds.

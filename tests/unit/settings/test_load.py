@@ -63,6 +63,7 @@ DEFAULTS: dict[str, Any] = {
     "drop_alert_window": 60.0,
     "drop_alert_every": 300.0,
     "tracing": "off",
+    "workers_directory": "",
 }
 
 
@@ -126,6 +127,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "GATEWAY_DROP_ALERT_WINDOW": "18",
         "GATEWAY_DROP_ALERT_EVERY": "19",
         "GATEWAY_TRACING": "on",
+        "GATEWAY_WORKERS_DIRECTORY": "/run/gateway/workers",
     }
     assert values.keys() == {f"GATEWAY_{name.upper()}" for name in DEFAULTS}
     settings = Settings.load(values)
