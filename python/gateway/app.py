@@ -87,7 +87,7 @@ class Gateway:
         """
         self.settings = settings or Settings.load()
         self.clock = clock or SystemClock()
-        self.metrics = Metrics()
+        self.metrics = Metrics(self.settings.metrics_tenants)
         self.routing = (
             RoutingTable.load(Path(self.settings.routing_file)) if self.settings.routing_file else RoutingTable()
         )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
 
 from gateway.broker.base import Broker, PubSubBatch, PubSubMessage
 from gateway.errors import EventRefusedError
@@ -27,6 +28,8 @@ __all__ = ["BATCH_EVENTS", "PATIENCE_SECONDS", "RedisSubscriber"]
 
 SOURCE = "pubsub"
 """How this way in is called in metrics."""
+
+_tenant = attrgetter("room.tenant")
 
 _log = logging.getLogger("gateway.ingest")
 
@@ -138,17 +141,32 @@ class RedisSubscriber:
         """Check and route a batch and submit it at once, in its order."""
         submissions: list[Submission] = []
         dropped: Counter[str] = Counter()
+        over_rate: Counter[int] = Counter()
         for message in messages:
             try:
-                submissions.append(self._route(message, received))
+                event = self._route(message, received)
+                if self._share.admits(event.room.tenant):
+                    submissions.append(event)
+                else:
+                    over_rate[event.room.tenant] += 1
             except EventRefusedError as error:
                 dropped[error.reason] += 1
                 _log.debug("event refused: %s", error, extra={"channel": message.channel})
-        accepted = sum(self._fanout.submit_many(quiet_first(submissions))) if submissions else 0
+        submissions = quiet_first(submissions)
+        answers = self._fanout.submit_many(submissions) if submissions else []
+        accepted = sum(answers)
+        tenants = Counter(map(_tenant, submissions))
+        lost = over_rate
+        if over_rate:
+            dropped[DropReason.TENANT_RATE] += over_rate.total()
+            tenants += over_rate
         if accepted < len(submissions):
             dropped[DropReason.QUEUE_FULL] += len(submissions) - accepted
+            full = zip(submissions, answers, strict=True)
+            lost = over_rate + Counter(item.room.tenant for item, taken in full if not taken)
         self._observer.on_received(SOURCE, len(messages))
         self._observer.on_submitted(accepted)
+        self._observer.on_tenants(tenants, lost)
         for reason, count in dropped.items():
             self._observer.on_dropped(reason, count)
         self._drop_rate.record(len(messages), dropped)
@@ -159,6 +177,4 @@ class RedisSubscriber:
             raise refuse(DropReason.CHANNEL_MISMATCH, "not a channel of the gateway")
         event = parse_event(message.payload)
         audiences = self._routing.route_channel(event, channel)
-        if not self._share.admits(event.room.tenant):
-            raise refuse(DropReason.TENANT_RATE, f"tenant {event.room.tenant}")
         return Submission(event.room, audiences, event.payload, None, received, SOURCE)

@@ -207,6 +207,12 @@ class Settings(BaseSettings):
     drop_alert_window: Annotated[float, Note("s"), _help("The window over which that share is taken.", gt=0)] = 60.0
     drop_alert_every: Annotated[float, Note("s"), _help("At most one alert in this time.", ge=0)] = 300.0
 
+    metrics_tenants: Annotated[
+        int,
+        _help(
+            "Tenants that have metrics of their own, the busiest; all others share a series. 0 is none.", ge=0, le=1000
+        ),
+    ] = 20
     workers_directory: Annotated[
         str,
         Note(expected="a path"),

@@ -131,7 +131,7 @@ def test_plain_numbers_exist_from_the_start() -> None:
 
 def test_two_applications_do_not_share_numbers() -> None:
     first, second = Metrics(), Metrics()
-    first.on_connected("waiter")
+    first.on_connected("waiter", 1)
     assert value(first, "connections", endpoint="waiter") == 1
     assert value(second, "connections", endpoint="waiter") == 0
 
@@ -170,21 +170,34 @@ def test_what_slow_connections_cost_is_counted() -> None:
 def test_connections_come_and_go() -> None:
     metrics = Metrics()
     metrics.on_handshake("waiter", "accepted")
-    metrics.on_connected("waiter")
-    metrics.on_connected("diner")
-    metrics.on_disconnected("waiter", WSCloseCode.GOING_AWAY)
+    metrics.on_connected("waiter", 1)
+    metrics.on_connected("diner", 1)
+    metrics.on_disconnected("waiter", 1, WSCloseCode.GOING_AWAY)
     assert value(metrics, "handshakes_total", endpoint="waiter", outcome="accepted") == 1
     assert value(metrics, "connections", endpoint="waiter") == 0
     assert value(metrics, "connections", endpoint="diner") == 1
     assert value(metrics, "closes_total", code="1001") == 1
 
 
+def test_connections_are_counted_by_tenant_too() -> None:
+    metrics = Metrics(tenants=1)
+    for tenant in (7, 7, 8):
+        metrics.on_connected("waiter", tenant)
+    metrics.live.on_tenants({8: 2}, {8: 1})
+    assert value(metrics, "tenant_connections", tenant="8") == 1
+    assert value(metrics, "tenant_connections", tenant="other") == 2
+    assert value(metrics, "tenant_events_total", tenant="8") == 2
+    assert value(metrics, "tenant_events_dropped_total", tenant="8") == 1
+    metrics.on_disconnected("waiter", 7, 1000)
+    assert value(metrics, "tenant_connections", tenant="other") == 1
+
+
 def test_no_client_makes_series_without_end() -> None:
     metrics = Metrics()
     before = len(scrape(metrics))
     for code in range(3000, 5000):
-        metrics.on_connected("waiter")
-        metrics.on_disconnected("waiter", code)
+        metrics.on_connected("waiter", 1)
+        metrics.on_disconnected("waiter", 1, code)
     for kind in ("a", "b"):
         metrics.on_client_message(kind)
     assert len(scrape(metrics)) == before

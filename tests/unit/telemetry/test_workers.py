@@ -37,7 +37,7 @@ async def worker(directory: Path, connections: int = 0) -> AsyncIterator[Metrics
     """One that has so many waiters connected."""
     metrics = Metrics()
     for _ in range(connections):
-        metrics.on_connected("waiter")
+        metrics.on_connected("waiter", 1)
     metrics.workers = WorkerMetrics(directory, metrics.registry)
     await metrics.workers.start()
     try:
