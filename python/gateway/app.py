@@ -49,6 +49,7 @@ from gateway.wiring.demo import demo_parts
 from gateway.wiring.greeting import greet
 from gateway.wiring.ground import Ground
 from gateway.wiring.limits import limit_parts
+from gateway.wiring.observation import broadcast_observers, start_observation
 from gateway.wiring.redis import redis_parts
 from gateway.wiring.rights import rights_parts
 from gateway.wiring.tokens import authenticator_of
@@ -92,7 +93,7 @@ class Gateway:
         """
         self.settings = settings or Settings.load()
         self.clock = clock or SystemClock()
-        self.metrics = Metrics()
+        self.metrics = Metrics(self.settings.metrics_tenants)
         self.routing = (
             RoutingTable.load(Path(self.settings.routing_file)) if self.settings.routing_file else RoutingTable()
         )
@@ -211,7 +212,7 @@ class Gateway:
             _log.warning(sentence)
         ground = Ground(settings, self.metrics, self.clock, stack)
         redis = await redis_parts(ground)
-        fanout = fanout_core(ground)
+        fanout = fanout_core(ground, *broadcast_observers(ground))
         interest = Interest(patterns=PATTERNS if settings.pubsub == "patterns" else ())
         rooms = LiveInterest(self.clock)
         sectors = CachedSectorDirectory(RedisSectorDirectory(redis.broker), self.clock, self.metrics)
@@ -285,6 +286,7 @@ class Gateway:
         stack.push_async_callback(api.talk.stop)
         # By itself only where no signal came first: under a server that is not `gateway serve`.
         stack.push_async_callback(self.drain, at_once=True)
+        await start_observation(ground, redis.commands)
         await fanout.start()
         await limits.beats.start()
         await limits.keeper.start()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
 
 from gateway.broker.base import Broker, PubSubBatch, PubSubMessage
 from gateway.errors import EventRefusedError
@@ -28,6 +29,8 @@ __all__ = ["BATCH_EVENTS", "PATIENCE_SECONDS", "RedisSubscriber"]
 SOURCE = "pubsub"
 """How this way in is called in metrics."""
 
+_tenant = attrgetter("room.tenant")
+
 _log = logging.getLogger("gateway.ingest")
 
 
@@ -49,7 +52,7 @@ class RedisSubscriber:
         jitter: the waits between attempts.
         drop_rate: is told how many events were dropped.
         observer: sees the counts.
-        clock: `monotonic` is used, for the length of an outage.
+        clock: `monotonic` is used for the length of an outage, `time` for when a batch was read.
         ping_interval: seconds of silence after which Redis is pinged; the same again without a word is a cut.
         answer_timeout: seconds that a new connection has for its first answers.
         sleep: waits for some seconds; tests hand in one that does not.
@@ -78,6 +81,7 @@ class RedisSubscriber:
         self._share = share or TenantShare(0, clock)
         self._drop_rate = drop_rate
         self._observer = observer
+        self._clock = clock
         self._pace = WorkerPace(fanout, clock)
         self._link = PubSubLink(
             "redis-subscriber",
@@ -113,8 +117,9 @@ class RedisSubscriber:
 
     async def on_batch(self, batch: PubSubBatch) -> None:
         """See `LinkListener.on_batch`."""
+        received = self._clock.time()
         for start in range(0, len(batch.messages), BATCH_EVENTS):
-            self._pass_on(batch.messages[start : start + BATCH_EVENTS])
+            self._pass_on(batch.messages[start : start + BATCH_EVENTS], received)
             await self._pace.let_workers_run()
 
     def on_live(self, outage: float | None) -> None:
@@ -132,31 +137,44 @@ class RedisSubscriber:
 
     # --- events -------------------------------------------------------------------------------------------------
 
-    def _pass_on(self, messages: Sequence[PubSubMessage]) -> None:
+    def _pass_on(self, messages: Sequence[PubSubMessage], received: float) -> None:
         """Check and route a batch and submit it at once, in its order."""
         submissions: list[Submission] = []
         dropped: Counter[str] = Counter()
+        over_rate: Counter[int] = Counter()
         for message in messages:
             try:
-                submissions.append(self._route(message))
+                event = self._route(message, received)
+                if self._share.admits(event.room.tenant):
+                    submissions.append(event)
+                else:
+                    over_rate[event.room.tenant] += 1
             except EventRefusedError as error:
                 dropped[error.reason] += 1
                 _log.debug("event refused: %s", error, extra={"channel": message.channel})
-        accepted = sum(self._fanout.submit_many(quiet_first(submissions))) if submissions else 0
+        submissions = quiet_first(submissions)
+        answers = self._fanout.submit_many(submissions) if submissions else []
+        accepted = sum(answers)
+        tenants = Counter(map(_tenant, submissions))
+        lost = over_rate
+        if over_rate:
+            dropped[DropReason.TENANT_RATE] += over_rate.total()
+            tenants += over_rate
         if accepted < len(submissions):
             dropped[DropReason.QUEUE_FULL] += len(submissions) - accepted
+            full = zip(submissions, answers, strict=True)
+            lost = over_rate + Counter(item.room.tenant for item, taken in full if not taken)
         self._observer.on_received(SOURCE, len(messages))
         self._observer.on_submitted(accepted)
+        self._observer.on_tenants(tenants, lost)
         for reason, count in dropped.items():
             self._observer.on_dropped(reason, count)
         self._drop_rate.record(len(messages), dropped)
 
-    def _route(self, message: PubSubMessage) -> Submission:
+    def _route(self, message: PubSubMessage, received: float) -> Submission:
         channel = parse_channel(message.channel)
         if channel is None:
             raise refuse(DropReason.CHANNEL_MISMATCH, "not a channel of the gateway")
         event = parse_event(message.payload)
         audiences = self._routing.route_channel(event, channel)
-        if not self._share.admits(event.room.tenant):
-            raise refuse(DropReason.TENANT_RATE, f"tenant {event.room.tenant}")
-        return Submission(event.room, audiences, event.payload)
+        return Submission(event.room, audiences, event.payload, None, received, SOURCE)
