@@ -12,6 +12,7 @@ from gateway.hub.profiles import PROFILES
 from gateway.settings import Settings
 from gateway.settings.note import note_of, variable
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.worker_series import UP
 from tests.support.code_names import quoted, resolve
 from tests.support.documents import ROOT, name_of, pages, prose
 
@@ -20,9 +21,12 @@ CLIENT_VARIABLES = {"GATEWAY_TOKEN", "GATEWAY_TABLE_TOKEN"}
 
 SETTINGS = {variable(name) for name in Settings.model_fields}
 FILES = {f"{variable(name)}_FILE" for name, field in Settings.model_fields.items() if note_of(field).secret}
-METRICS = {entry.name for entry in Metrics().catalogue()}
+METRICS = {entry.name for entry in Metrics().catalogue()} | {UP}
 EXPOSED = {f"{entry.name}{end}" for entry in Metrics().catalogue() for end in ("_bucket", "_sum", "_count")}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+SOURCES = "".join(path.read_text("utf-8") for path in (ROOT / "python").rglob("*.py"))
+LOGGERS = set(re.findall(r'get_?[lL]ogger\("([\w.]+)"\)', SOURCES))
 
 ROUTES = {*create_app(Settings.load({})).openapi()["paths"], *(profile.path for profile in PROFILES.values())}
 
@@ -47,7 +51,7 @@ def test_metrics_are_metrics(page: Path) -> None:
 @everywhere
 def test_modules_are_modules(page: Path) -> None:
     for name in quoted(prose(page)):
-        if re.fullmatch(r"gateway(\.\w+)+", name) and name != "gateway.handoff":  # an ASGI extension is called so
+        if re.fullmatch(r"gateway(\.\w+)+", name) and name not in {*LOGGERS, "gateway.handoff"}:  # an ASGI extension
             resolve(name)
 
 
