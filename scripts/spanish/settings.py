@@ -133,4 +133,7 @@ SENTENCES: dict[str, str] = {
         "Eventos que este nodo acepta por `/api/v1`, los de un segundo o 1000 a la vez; 0 es sin límite."
     ),
     "The same for one tenant; 0 is unlimited.": "Lo mismo para un tenant; 0 es sin límite.",
+    "Tenants that have metrics of their own, the busiest; all others share a series. 0 is none.": (
+        "Tenants con métricas propias, los más activos; los demás comparten una serie. 0 es ninguno."
+    ),
 }
