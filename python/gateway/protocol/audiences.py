@@ -27,6 +27,9 @@ class AudienceKind(StrEnum):
 PATTERNS = tuple(kind.value.format("*") for kind in AudienceKind)
 """The seed's five subscription patterns (`GATEWAY_PUBSUB=patterns`)."""
 
+CHANNEL_FORMS = ", ".join(kind.of(5) for kind in AudienceKind)
+"""One channel of each kind, for who has written none."""
+
 AUDIENCE_MEMBERS: dict[AudienceKind, str] = {
     AudienceKind.WAITERS: "`/ws/waiter` connections of the branch",
     AudienceKind.KITCHEN: "`/ws/kitchen` connections of the branch",
