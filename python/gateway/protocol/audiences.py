@@ -21,7 +21,13 @@ class AudienceKind(StrEnum):
 
     def of(self, number: int) -> str:
         """The audience of this kind with an id."""
-        return self.value.format(number)
+        return _name(self, number)
+
+
+# Bounded: the names of what is busy are made once, and not for each of its events.
+@lru_cache(maxsize=16_384)
+def _name(kind: AudienceKind, number: int) -> str:
+    return kind.value.format(number)
 
 
 PATTERNS = tuple(kind.value.format("*") for kind in AudienceKind)
