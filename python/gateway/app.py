@@ -274,7 +274,7 @@ def create_app_from_environment() -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with gateway.lifespan(app):
-            # All that stands by now stays: a look at it for cyclic garbage would stop the loop for some 70 ms each time.
+            # What stands by now stays: a look at it for cyclic garbage would stop the loop for some 70 ms each time.
             gc.collect()
             gc.freeze()
             with drain_on_signal(gateway.drain):
