@@ -170,6 +170,21 @@ async def test_what_is_asked_while_round_trips_are_under_way_goes_in_the_next_on
     assert [answer.values for answer in answers] == [[name.encode()] for name in "abcdef"]
 
 
+async def test_who_asks_as_soon_as_another_has_its_answer_is_answered_too() -> None:
+    async def ask_all(questions: Sequence[Question]) -> list[ClaimAnswer | Exception]:
+        await asyncio.sleep(0)
+        return [ClaimAnswer([], None) for _ in questions]
+
+    questions = SharedQuestions(ask_all)
+
+    async def ask_on_and_on() -> None:
+        for _ in range(200):
+            await questions.ask(Question([], None))
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(ask_on_and_on() for _ in range(5)))
+
+
 async def test_a_place_that_is_given_up_is_free(store: LimitStore, tenant: int) -> None:
     assert await full(store, claim(tenant, "n:1", user=1)) == [None]
     key = presence_key(tenant, "user:12")
