@@ -49,8 +49,8 @@ def _sentences(record: Record) -> Iterator[str]:
     yield f"Decoding and routing alone: {record.decode_route:,.0f} events a second and core."
     if record.busy >= BUSY:
         yield (
-            f"**Others used the machine** (load average {record.busy:.0f} before the run): only the CPU of an event says "
-            "something, rates and latencies do not."
+            f"**Others used the machine** (load average {record.busy:.0f} before the run): only the CPU of an event "
+            "says something, rates and latencies do not."
         )
     if not record.whole:
         yield "The run was broken off."
