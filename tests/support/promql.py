@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import promql_parser
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.telemetry.metrics import Metrics
@@ -39,7 +40,7 @@ class Exported:
             for ending in ("_bucket", "_sum", "_count") if histogram else ("",):
                 names = (*entry.labels, "le") if ending == "_bucket" else entry.labels
                 found.series[entry.name + ending] = {label: set() for label in names}
-        for family in text_string_to_metric_families(metrics.render()[0].decode()):
+        for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
             for sample in family.samples:
                 labels = found.series.setdefault(sample.name, {})
                 for label, value in sample.labels.items():

@@ -10,13 +10,12 @@ from gateway.types import Room
 
 
 class Job(NamedTuple):
-    """An admitted event, or what is announced in the place of one. `accepted` is in monotonic seconds."""
+    """An admitted event, or what is announced in the place of one."""
 
     ticket: int
     room: Room
     payload: bytes
     position: str | None
-    accepted: float
     is_event: bool = True
 
 

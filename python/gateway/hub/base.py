@@ -59,11 +59,11 @@ class HubObserver(Protocol):
         """A handshake ended: `accepted`, or the name of the refusal."""
         ...
 
-    def on_connected(self, endpoint: str) -> None:
+    def on_connected(self, endpoint: str, tenant: int) -> None:
         """A connection is attached."""
         ...
 
-    def on_disconnected(self, endpoint: str, code: int) -> None:
+    def on_disconnected(self, endpoint: str, tenant: int, code: int) -> None:
         """A connection that was attached is gone."""
         ...
 

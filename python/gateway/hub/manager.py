@@ -193,7 +193,7 @@ class ConnectionManager:
             place.keep()
             resuming.begin(connection)
         self._observer.on_handshake(profile.name, "accepted")
-        self._observer.on_connected(profile.name)
+        self._observer.on_connected(profile.name, identity.tenant)
         _log.info(
             "connected",
             endpoint=profile.name,
@@ -236,7 +236,7 @@ class ConnectionManager:
         self._places.on_closed(notice.identity, label.place)
         if notice.code == WSCloseCode.RATE_LIMITED:
             self._penalties.impose(notice.identity.tenant, notice.identity.keys[0])
-        self._observer.on_disconnected(label.endpoint, notice.code)
+        self._observer.on_disconnected(label.endpoint, notice.identity.tenant, notice.code)
         _log.info(
             "disconnected",
             endpoint=label.endpoint,

@@ -468,13 +468,17 @@ impl Reactor {
             passing.finish(&self.cx);
         }
         for broadcast in waiting {
-            self.cx.core.passed(&broadcast);
+            let now = self.cx.core.clock.monotonic();
+            self.cx.core.passed(self.cx.owner, &broadcast, now);
         }
         let mailbox = &sockets(&self.cx.core).reactors[self.cx.owner.index() - 1].mailbox;
         self.commands.extend(mailbox.end());
         while let Some(command) = self.commands.pop_front() {
             match command {
-                Command::Pass(broadcast) => self.cx.core.passed(&broadcast),
+                Command::Pass(broadcast) => {
+                    let now = self.cx.core.clock.monotonic();
+                    self.cx.core.passed(self.cx.owner, &broadcast, now);
+                }
                 Command::Close(address, closing) => self.close(address, *closing),
                 _ => {}
             }
