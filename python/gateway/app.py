@@ -219,7 +219,16 @@ class Gateway:
             heartbeat=settings.heartbeat_interval,
         )
         fanout.bind(manager)
-        api = api_parts(ground, redis, self.routing, reads, node=manager.node, drain=self._begin_drain)
+        api = api_parts(
+            ground,
+            redis,
+            self.routing,
+            history=reads,
+            fanout=fanout,
+            rooms=rooms,
+            node=manager.node,
+            drain=self._begin_drain,
+        )
         ways_in = way_in_parts(
             ground,
             redis,

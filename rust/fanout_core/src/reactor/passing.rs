@@ -23,7 +23,6 @@ use super::stats::count;
 use crate::close_code::ABNORMAL;
 use crate::index::Recipient;
 use crate::lock::lock;
-use crate::report::Reach;
 use crate::ticket::Broadcast;
 
 /// Recipients between two looks at the sockets; some 2 ms of sends. `SLICE` of `broadcaster.py`.
@@ -53,17 +52,6 @@ pub(super) struct Passing {
     /// Whether frames gather in outboxes, because more waits.
     gathers: bool,
     passed: u64,
-    /// What became of each event, in the order of the run; empty where none is reported on.
-    reach: Vec<Reach>,
-}
-
-/// How far a run came with one recipient: of its events those before `sent` were, those before `queued` were queued,
-/// and the others were dropped, for a reason.
-#[derive(Clone, Copy, Debug)]
-struct Came {
-    sent: usize,
-    queued: usize,
-    is_lost: bool,
 }
 
 impl Passing {
@@ -101,11 +89,6 @@ impl Passing {
             }
             Arc::from(together)
         };
-        let reach = if run.iter().any(|broadcast| broadcast.is_reported()) {
-            vec![Reach::default(); run.len()]
-        } else {
-            Vec::new()
-        };
         let last = &run[run.len() - 1];
         recipients.clear();
         let owned = &cx.core.owned[cx.owner.index()];
@@ -122,7 +105,6 @@ impl Passing {
             losses,
             gathers: matches!(queue.front(), Some(Command::Pass(_))),
             passed: 0,
-            reach,
         }
     }
 
@@ -163,8 +145,7 @@ impl Passing {
                     .run
                     .partition_point(|broadcast| broadcast.ticket < since);
                 self.passed += (self.run.len() - from) as u64;
-                let came = self.deliver(cx, found, from);
-                self.count(from, came);
+                self.deliver(cx, found, from);
                 cx.reap(place);
             }
         }
@@ -191,11 +172,6 @@ impl Passing {
                 &stats.broadcast_micros,
                 now.saturating_sub(broadcast.accepted),
             );
-        }
-        for (broadcast, reach) in self.run.iter().zip(&self.reach) {
-            broadcast.tally.add(*reach);
-        }
-        for broadcast in &self.run {
             cx.core.passed(broadcast);
         }
         let mut recipients = self.recipients;
@@ -219,90 +195,54 @@ impl Passing {
     }
 
     /// Pass the frames from the given one on to one open connection.
-    fn deliver(&self, cx: &mut Context, connection: &mut Connection, from: usize) -> Came {
+    fn deliver(&self, cx: &mut Context, connection: &mut Connection, from: usize) {
         if connection.is_resuming() {
-            return self.queue(cx, connection, from); // it is held: there is nothing to flush
+            self.queue(cx, connection, from); // it is held: there is nothing to flush
+            return;
         }
         if self.gathers || connection.outbox.is_some() {
-            let came = self.queue(cx, connection, from);
+            self.queue(cx, connection, from);
             if connection.unwritten() > GATHER_BYTES {
                 cx.flush(connection);
             } else {
                 cx.flush_later(connection);
             }
-            return came;
+            return;
         }
         let start = self.bounds[from] as usize;
         let (core, owner) = (&cx.core, cx.owner);
         match connection.write(&self.buffer[start..], stats(core, owner)) {
-            Err(_) => {
-                cx.lose(connection, ABNORMAL);
-                Came {
-                    sent: from,
-                    queued: from,
-                    is_lost: true,
-                }
-            }
-            Ok(sent) if start + sent == self.buffer.len() => Came {
-                sent: self.run.len(),
-                queued: self.run.len(),
-                is_lost: false,
-            },
+            Err(_) => cx.lose(connection, ABNORMAL),
+            Ok(sent) if start + sent == self.buffer.len() => {}
             Ok(sent) => self.queue_rest(cx, connection, start + sent),
         }
     }
 
-    fn queue(&self, cx: &mut Context, connection: &mut Connection, from: usize) -> Came {
-        let mut queued = from;
+    fn queue(&self, cx: &mut Context, connection: &mut Connection, from: usize) {
         for number in from..self.run.len() {
-            cx.queue(connection, self.frame(number), self.sort(number));
             if !connection.is_open() {
-                break; // this one was too much
+                break; // the last one was too much
             }
-            queued = number + 1;
-        }
-        Came {
-            sent: from,
-            queued,
-            is_lost: false,
-        }
-    }
-
-    /// Count one recipient for the events from the given one on.
-    fn count(&mut self, from: usize, came: Came) {
-        for (number, reach) in self.reach.iter_mut().enumerate().skip(from) {
-            let counter = if number < came.sent {
-                &mut reach.sent
-            } else if number < came.queued {
-                &mut reach.queued
-            } else if came.is_lost {
-                &mut reach.gone
-            } else {
-                &mut reach.slow
-            };
-            *counter += 1;
+            cx.queue(connection, self.frame(number), self.sort(number));
         }
     }
 
     /// Queue what the kernel did not take, from this offset of the buffer on.
-    fn queue_rest(&self, cx: &mut Context, connection: &mut Connection, offset: usize) -> Came {
+    fn queue_rest(&self, cx: &mut Context, connection: &mut Connection, offset: usize) {
         let begun = self
             .bounds
             .partition_point(|bound| *bound as usize <= offset)
             - 1;
         let written = offset - self.bounds[begun] as usize;
         if written == 0 {
-            return self.queue(cx, connection, begun);
+            self.queue(cx, connection, begun);
+            return;
         }
         // From its first byte on a frame may not be dropped, neither for itself nor for the others.
         let budget = &sockets(&cx.core).budget;
         connection.queue_begun(self.frame(begun), written, budget);
         cx.is_over_budget |= budget.is_exceeded();
-        let rest = self.queue(cx, connection, begun + 1);
-        Came {
-            sent: begun,
-            ..rest
-        }
+        self.queue(cx, connection, begun + 1);
     }
 
     fn frame(&self, number: usize) -> Frames {
