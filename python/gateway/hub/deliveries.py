@@ -1,6 +1,6 @@
 """What became of a critical event on this node, and whether one connection got it.
 
-Nothing is recorded per recipient. Counts are the core's (`FanoutCore.reports`); a connection's answer follows from its
+Nothing is recorded per recipient. Counts are the core's (`hub.delivery_ring`); a connection's answer follows from its
 position, and from where the event stands in the room's order: everything up to the position has been passed.
 """
 
@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from gateway.errors import ConnectionGoneError
-from gateway.fanout.base import ConnectionInfo, EventReport, Fanout
+from gateway.fanout.base import ConnectionInfo, Fanout
+from gateway.hub.delivery_ring import DeliveryRing
 from gateway.hub.delivery_views import NodeDelivery, Receipt
 from gateway.hub.label import Label
 from gateway.ingest.room_ring import RoomRing
@@ -25,6 +26,9 @@ TOLERANCE_SECONDS: Final = 1.0
 
 LOOK_AHEAD: Final = 256
 """Events behind a connection's position that are read from history to find one that is still on its way."""
+
+CONNECTION_ENDED: Final = "connection_ended"
+"""Why an event was dropped: its recipient was gone, or too slow to be kept, and was closed with 1013 in its place."""
 
 BEHIND: Final = "not yet: the event is behind the connection's position"
 TOO_OLD: Final = "history does not reach back to the connection's position"
@@ -50,34 +54,39 @@ class Deliveries:
     """Answers for this node. For one event loop."""
 
     def __init__(
-        self, fanout: Fanout, node: str, ring: Callable[[Room], RoomRing | None], history: EventHistory
+        self,
+        fanout: Fanout,
+        node: str,
+        ring: DeliveryRing,
+        history: EventHistory,
+        *,
+        room_ring: Callable[[Room], RoomRing | None],
     ) -> None:
-        """`node`: this node's name; `ring`: the last events of a room that the node follows."""
+        """`node`: this node's name; `room_ring`: the last events of a room that the node follows."""
         self._fanout = fanout
         self._node = node
         self._ring = ring
+        self._room_ring = room_ring
         self._history = history
 
     def report(self, event_id: str) -> NodeDelivery | None:
         """What became of an event here; None where nobody was in its room, or too much came since."""
-        found = self._fanout.reports(event_id)
-        if not found:
+        found = self._ring.find(event_id)
+        if found is None:
             return None
-        last = found[-1]
-        event = self._remembered(last.room, event_id)
-        reach = last.reach
-        dropped = {"slow_client": reach.slow, "connection_lost": reach.gone}
+        event = self._remembered(found.room, event_id)
+        matched, queued, lost = found.reach
         return NodeDelivery(
             node=self._node,
-            tenant=last.room.tenant,
-            branch=last.room.branch,
+            tenant=found.room.tenant,
+            branch=found.room.branch,
             type=None if event is None else event_type(event.payload),
-            matched=sum(reach),
-            sent=reach.sent,
-            queued=reach.queued,
-            dropped={reason: count for reason, count in dropped.items() if count},
-            at=last.at,
-            seconds=last.seconds,
+            matched=matched,
+            sent=matched - queued - lost,
+            queued=queued,
+            dropped={CONNECTION_ENDED: lost} if lost else {},
+            at=found.at,
+            seconds=found.seconds,
         )
 
     async def event(self, room: Room, event_id: str) -> CriticalEvent | None:
@@ -136,7 +145,7 @@ class Deliveries:
         """Whether an event of a room is not behind a position; None where that cannot be told."""
         if entry_id(position) == event_id:
             return True
-        ring = self._ring(room)
+        ring = self._room_ring(room)
         order = None if ring is None else ring.precedes(event_id, position)
         if order is not None:
             return order
@@ -152,13 +161,13 @@ class Deliveries:
         return None
 
     def _remembered(self, room: Room, event_id: str) -> CriticalEvent | None:
-        ring = self._ring(room)
+        ring = self._room_ring(room)
         return None if ring is None else ring.event(event_id)
 
     def _passed_at(self, event_id: str) -> float:
         """Unix seconds of its passing on this node; where that is forgotten, of its coming into the source."""
-        found: Sequence[EventReport] = self._fanout.reports(event_id)
-        return found[-1].at if found else parse_id(event_id)[0] / 1000
+        found = self._ring.find(event_id)
+        return parse_id(event_id)[0] / 1000 if found is None else found.at
 
 
 def _listed(audiences: Sequence[str]) -> str:

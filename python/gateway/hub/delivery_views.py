@@ -14,10 +14,10 @@ class NodeDelivery(msgspec.Struct, frozen=True):
         branch: the event's branch.
         type: its type; null where the node has forgotten the event itself.
         matched: connections that were entitled to it; each is in one of the counts below.
-        sent: the kernel took all of it at once.
-        queued: it went into the outbox: behind what waited, in a burst, or behind the history of one that resumes. On
-            ASGI connections all are, since a writer of their own sends.
-        dropped: by reason: `slow_client` was closed (1013) in place of it, `connection_lost` turned out to be gone.
+        sent: it was written at once.
+        queued: it went into the outbox: behind what came just before it, because the client reads slowly, or until the
+            client has resumed. What waits there is written, or lost with the connection, whose client resumes then.
+        dropped: by reason: `connection_ended`, it was gone, or too slow to be kept.
         at: Unix seconds at which the last one was reached.
         seconds: from accepting it until then.
     """

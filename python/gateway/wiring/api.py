@@ -13,6 +13,7 @@ from gateway.endpoints.api.keys import ApiKeys, Scope
 from gateway.endpoints.api.parts import ApiParts
 from gateway.fanout.base import Fanout
 from gateway.hub.deliveries import Deliveries
+from gateway.hub.delivery_ring import DeliveryRing
 from gateway.hub.history_page import HistoryReads
 from gateway.hub.node_talk import NodeTalk
 from gateway.hub.publish_rate import PublishRate
@@ -31,10 +32,11 @@ def api_parts(
     history: HistoryReads,
     fanout: Fanout,
     rooms: LiveInterest,
+    ring: DeliveryRing,
     node: str,
     drain: Callable[[], None],
 ) -> ApiParts:
-    """Make them; `talk` is to be started. `drain` begins to drain this node, and returns at once."""
+    """Make them; `talk` is to be started. `ring` watches the fan-out; `drain` begins to drain this node, and returns at once."""
     settings, clock = ground.settings, ground.clock
     return ApiParts(
         keys=_keys(settings),
@@ -43,7 +45,7 @@ def api_parts(
         rate=PublishRate(settings.api_event_rate, settings.api_event_rate_per_tenant, clock),
         routing=routing,
         history=history,
-        deliveries=Deliveries(fanout, node, rooms.ring, redis.history),
+        deliveries=Deliveries(fanout, node, ring, redis.history, room_ring=rooms.ring),
         dead_letters=RedisDeadLetters(redis.commands, routing),
         drain=drain,
         clock=clock,

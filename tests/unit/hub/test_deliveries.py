@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.errors import ConnectionGoneError
-from gateway.fanout.base import ConnectionIdentity, ConnectionInfo, EventReport, Membership, Reach
+from gateway.fanout.base import ConnectionIdentity, ConnectionInfo, BroadcastReport, Membership, Submission
+from gateway.fanout.measures import NOBODY, Reach
 from gateway.hub import deliveries as module
 from gateway.hub.deliveries import Deliveries
+from gateway.hub.delivery_ring import DeliveryRing
 from gateway.hub.delivery_views import Receipt
 from gateway.hub.label import Label
 from gateway.ingest.room_ring import RingBudget, RoomRing
@@ -17,6 +19,7 @@ from gateway.protocol.live import CriticalEvent
 from gateway.protocol.position_rule import HistoryPage
 from gateway.protocol.positions import ZERO, Position, entry_id
 from gateway.types import ConnectionId, Room
+from tests.support.clock import FakeClock
 from tests.support.memory_history import MemoryRoomHistory
 
 ROOM = Room(7, 5)
@@ -34,7 +37,6 @@ class Fanout:
         self.since = CAME
         self.memberships: Sequence[Membership] = (Membership(ROOM, (KITCHEN,)),)
         self.at: dict[int, str] = {}
-        self.reported: list[EventReport] = []
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:
         if not self.here:
@@ -45,9 +47,6 @@ class Fanout:
 
     def positions(self, connection: ConnectionId) -> dict[int, str]:
         return self.at
-
-    def reports(self, event_id: str) -> list[EventReport]:
-        return [report for report in self.reported if entry_id(Position(report.position)) == event_id]
 
 
 class History:
@@ -74,13 +73,16 @@ class Case:
     def __init__(self) -> None:
         self.fanout = Fanout()
         self.history = History()
+        self.clock = FakeClock()
+        self.passed = DeliveryRing(self.clock)
         self.ring = RoomRing(RingBudget())
         self.followed = True
         self.deliveries = Deliveries(
             self.fanout,  # type: ignore[arg-type]
             "node",
-            lambda room: self.ring if self.followed and room == ROOM else None,
+            self.passed,
             self.history,
+            room_ring=lambda room: self.ring if self.followed and room == ROOM else None,
         )
         relayed = MemoryRoomHistory()
         self.events = [
@@ -93,8 +95,14 @@ class Case:
             event = self.events[number]
             self.ring.push(event)
             seconds = int(event.position.partition("-")[0]) / 1000
-            self.fanout.reported.append(EventReport(ROOM, event.position, Reach(sent=1), 0.1, seconds))
+            self.report(event, seconds)
             self.fanout.at = {5: event.position}
+
+    def report(self, event: CriticalEvent, at: float, reach: Reach = NOBODY) -> None:
+        """The core has passed it at this time."""
+        self.clock.now = at
+        submitted = Submission(ROOM, event.audiences, event.payload, event.position)
+        self.passed.on_passed(BroadcastReport(submitted, reach, 0.5))
 
     async def ask(self, number: int, room: Room | None = None) -> Receipt:
         return await self.deliveries.receipt(entry_id(self.events[number].position), ID, room)
@@ -125,8 +133,7 @@ async def test_what_was_passed_before_it_came_cannot_be_told(case: Case) -> None
 
 async def test_an_old_event_that_was_passed_late_reached_it(case: Case) -> None:
     case.pass_on(0)
-    late = EventReport(ROOM, case.events[0].position, Reach(sent=1), 0.1, CAME + 50.0)
-    case.fanout.reported = [late]
+    case.report(case.events[0], CAME + 50.0)
     assert (await case.ask(0)).got_it is True
 
 
@@ -188,9 +195,10 @@ async def test_without_the_event_itself_nobody_knows_whom_it_was_for(case: Case)
 def test_a_report_counts_everybody_once(case: Case) -> None:
     case.pass_on(1)
     event_id = entry_id(case.events[1].position)
-    case.fanout.reported = [EventReport(ROOM, case.events[1].position, Reach(1, 2, 3, 4), 0.5, 17.0)]
+    case.report(case.events[1], 17.0, Reach(matched=10, queued=2, lost=7))
     found = case.deliveries.report(event_id)
     assert found is not None
     assert (found.matched, found.sent, found.queued, found.type) == (10, 1, 2, "X")
-    assert found.dropped == {"slow_client": 3, "connection_lost": 4}
+    assert found.dropped == {"connection_ended": 7}
+    assert (found.at, found.seconds) == (17.0, 0.5)
     assert case.deliveries.report("1-1") is None
