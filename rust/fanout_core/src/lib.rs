@@ -16,6 +16,8 @@
 //! | [`permits`] | admission, of the node and of a room |
 //! | [`ticket`] | the events that are under way |
 //! | [`stats`] | counters that any thread reads |
+//! | [`histogram`] | how often a number fell between two bounds |
+//! | [`measures`] | what is counted of every event: how many it reached, how, and in what time |
 //! | [`core`] | all of it together: attach, move, leave, submit, recipients, finish |
 //! | `sockets` | what the core does for sockets: placing, speaking to reactors |
 //! | [`reactor`] | threads that own sockets |
@@ -37,10 +39,12 @@ pub mod directory;
 pub mod envelope;
 pub mod error;
 pub mod frame;
+pub mod histogram;
 pub mod id;
 pub mod identity;
 pub mod index;
 pub mod lock;
+pub mod measures;
 pub mod notice;
 pub mod permits;
 #[cfg(feature = "python")]

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::id::{ConnectionId, Room, TicketId};
 use crate::index::{ConnectionIndex, Recipient};
 use crate::lock::lock;
+use crate::measures::SharedReach;
 
 /// One event under way, shared by the owners that pass it on.
 #[derive(Debug)]
@@ -29,6 +30,12 @@ pub struct Broadcast {
     pub position: Option<Arc<str>>,
     /// When it was accepted.
     pub accepted: Micros,
+    /// How long before that it began: at its producer, or at this node. None where nobody knows.
+    pub age: Option<Micros>,
+    /// The number under which somebody wants to know what becomes of it; 0 for nobody.
+    pub watch: u64,
+    /// Whom its owners have passed it to.
+    pub reach: SharedReach,
     /// Owners that have not passed it yet.
     pub owners_left: AtomicU32,
 }

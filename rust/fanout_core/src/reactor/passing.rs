@@ -19,10 +19,10 @@ use super::connection::Connection;
 use super::context::{Context, sockets, stats};
 use super::frames::{Frames, narrow};
 use super::outbox::Sort;
-use super::stats::count;
 use crate::close_code::ABNORMAL;
 use crate::index::Recipient;
 use crate::lock::lock;
+use crate::measures::Reach;
 use crate::ticket::Broadcast;
 
 /// Recipients between two looks at the sockets; some 2 ms of sends. `SLICE` of `broadcaster.py`.
@@ -51,7 +51,16 @@ pub(super) struct Passing {
     losses: u64,
     /// Whether frames gather in outboxes, because more waits.
     gathers: bool,
-    passed: u64,
+    /// By event of the run, as differences: what an entry says holds from its event on, until another takes it back.
+    reach: Vec<Reach>,
+}
+
+/// What became of the events of a run that were for one recipient.
+struct Fate {
+    /// The first of them that was not written at once; the run's length if all were.
+    unwritten: usize,
+    /// Whether the connection ended over it.
+    is_lost: bool,
 }
 
 impl Passing {
@@ -89,6 +98,7 @@ impl Passing {
             }
             Arc::from(together)
         };
+        let reach = vec![Reach::default(); run.len()];
         let last = &run[run.len() - 1];
         recipients.clear();
         let owned = &cx.core.owned[cx.owner.index()];
@@ -104,7 +114,7 @@ impl Passing {
             at: 0,
             losses,
             gathers: matches!(queue.front(), Some(Command::Pass(_))),
-            passed: 0,
+            reach,
         }
     }
 
@@ -144,9 +154,16 @@ impl Passing {
                 let from = self
                     .run
                     .partition_point(|broadcast| broadcast.ticket < since);
-                self.passed += (self.run.len() - from) as u64;
-                self.deliver(cx, found, from);
+                let fate = self.deliver(cx, found, from);
                 cx.reap(place);
+                self.reach[from].matched += 1;
+                if let Some(reach) = self.reach.get_mut(fate.unwritten) {
+                    if fate.is_lost {
+                        reach.lost += 1;
+                    } else {
+                        reach.queued += 1;
+                    }
+                }
             }
         }
         if self.at < self.recipients.len() {
@@ -164,15 +181,13 @@ impl Passing {
             cx.core.set_position(cx.owner, last);
         }
         let now = cx.core.clock.monotonic();
-        let stats = cx.stats();
-        count(&stats.broadcasts, self.run.len() as u64);
-        count(&stats.deliveries, self.passed);
-        for broadcast in &self.run {
-            count(
-                &stats.broadcast_micros,
-                now.saturating_sub(broadcast.accepted),
-            );
-            cx.core.passed(broadcast);
+        let mut reach = Reach::default();
+        for (broadcast, more) in self.run.iter().zip(&self.reach) {
+            reach.matched += more.matched;
+            reach.queued += more.queued;
+            reach.lost += more.lost;
+            broadcast.reach.add(reach);
+            cx.core.passed(cx.owner, broadcast, now);
         }
         let mut recipients = self.recipients;
         if recipients.capacity() > 4 * SLICE {
@@ -195,10 +210,19 @@ impl Passing {
     }
 
     /// Pass the frames from the given one on to one open connection.
-    fn deliver(&self, cx: &mut Context, connection: &mut Connection, from: usize) {
+    fn deliver(&self, cx: &mut Context, connection: &mut Connection, from: usize) -> Fate {
+        let unwritten = self.write(cx, connection, from);
+        Fate {
+            unwritten,
+            is_lost: unwritten < self.run.len() && !connection.is_open(),
+        }
+    }
+
+    /// Write or queue them; the first that was not written.
+    fn write(&self, cx: &mut Context, connection: &mut Connection, from: usize) -> usize {
         if connection.is_resuming() {
             self.queue(cx, connection, from); // it is held: there is nothing to flush
-            return;
+            return from;
         }
         if self.gathers || connection.outbox.is_some() {
             self.queue(cx, connection, from);
@@ -207,13 +231,16 @@ impl Passing {
             } else {
                 cx.flush_later(connection);
             }
-            return;
+            return from;
         }
         let start = self.bounds[from] as usize;
         let (core, owner) = (&cx.core, cx.owner);
         match connection.write(&self.buffer[start..], stats(core, owner)) {
-            Err(_) => cx.lose(connection, ABNORMAL),
-            Ok(sent) if start + sent == self.buffer.len() => {}
+            Err(_) => {
+                cx.lose(connection, ABNORMAL);
+                from
+            }
+            Ok(sent) if start + sent == self.buffer.len() => self.run.len(),
             Ok(sent) => self.queue_rest(cx, connection, start + sent),
         }
     }
@@ -227,8 +254,8 @@ impl Passing {
         }
     }
 
-    /// Queue what the kernel did not take, from this offset of the buffer on.
-    fn queue_rest(&self, cx: &mut Context, connection: &mut Connection, offset: usize) {
+    /// Queue what the kernel did not take, from this offset of the buffer on; the event that begins there.
+    fn queue_rest(&self, cx: &mut Context, connection: &mut Connection, offset: usize) -> usize {
         let begun = self
             .bounds
             .partition_point(|bound| *bound as usize <= offset)
@@ -236,13 +263,14 @@ impl Passing {
         let written = offset - self.bounds[begun] as usize;
         if written == 0 {
             self.queue(cx, connection, begun);
-            return;
+            return begun;
         }
         // From its first byte on a frame may not be dropped, neither for itself nor for the others.
         let budget = &sockets(&cx.core).budget;
         connection.queue_begun(self.frame(begun), written, budget);
         cx.is_over_budget |= budget.is_exceeded();
         self.queue(cx, connection, begun + 1);
+        begun
     }
 
     fn frame(&self, number: usize) -> Frames {
