@@ -193,7 +193,7 @@ class Gateway:
             _log.warning(sentence)
         ground = Ground(settings, self.metrics, self.clock, stack)
         redis = await redis_parts(ground)
-        ring = DeliveryRing(self.clock)
+        ring = DeliveryRing()
         fanout = fanout_core(ground, ring, *broadcast_observers(ground))
         interest = Interest(patterns=PATTERNS if settings.pubsub == "patterns" else ())
         rooms = LiveInterest(self.clock)
