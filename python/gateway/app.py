@@ -182,7 +182,10 @@ class Gateway:
     async def _drain(self, running: _Running) -> None:
         _log.info("draining", connections=running.edge.fanout.stats().connections)
         await running.drain.send_away(self.settings.drain_seconds)
-        await asyncio.gather(*(way_in.stop(STOP_SECONDS) for way_in in running.ways_in.in_order))
+        # Without its ways in it hears no question either: others are not to wait for its answers.
+        await asyncio.gather(
+            running.edge.api.talk.stop(), *(way_in.stop(STOP_SECONDS) for way_in in running.ways_in.in_order)
+        )
         await running.edge.fanout.stop(self.settings.drain_seconds)
 
     # --- start ---------------------------------------------------------------------------------------------------
@@ -193,7 +196,7 @@ class Gateway:
             _log.warning(sentence)
         ground = Ground(settings, self.metrics, self.clock, stack)
         redis = await redis_parts(ground)
-        ring = DeliveryRing(self.clock)
+        ring = DeliveryRing()
         fanout = fanout_core(ground, ring, *broadcast_observers(ground))
         interest = Interest(patterns=PATTERNS if settings.pubsub == "patterns" else ())
         rooms = LiveInterest(self.clock)

@@ -70,7 +70,7 @@ async def test_what_became_of_an_event_is_told_by_node(nodes: tuple[RunningGatew
             }
 
         here, there = (name(peer).partition("-")[0] for peer in (first, third))
-        await eventually(counts, {here: (2, 2, 0, {}), there: (1, 0, 1, {})})
+        await eventually(counts, {here: (2, 2, 0, {}), there: (1, 1, 0, {})})
         report = await api.get(f"/events/{event_id}")
         assert (report["tenant"], report["branch"], report["type"]) == (81, 5, "ROUND_READY")
         assert report["silent"] == []

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from gateway.fanout.base import BroadcastReport, NullObserver, Submission
 from gateway.fanout.measures import Reach
 from gateway.protocol.positions import Position
-from gateway.types import Clock, Room
+from gateway.types import Room
 
 MAX_EVENTS: Final = 10_000
 """Events that are remembered, some 400 B each."""
@@ -22,7 +22,7 @@ class Passed(NamedTuple):
         position: its position.
         reach: its recipients. Who is queued may still be lost with the connection.
         seconds: from its acceptance until it was passed.
-        at: when that was, in Unix seconds, to the turn of the event loop.
+        at: when that was, in Unix seconds.
     """
 
     room: Room
@@ -38,8 +38,7 @@ class DeliveryRing(NullObserver):
     Payloads are not kept: they stand in the rooms' rings and in history.
     """
 
-    def __init__(self, clock: Clock, *, limit: int = MAX_EVENTS) -> None:
-        self._clock = clock
+    def __init__(self, *, limit: int = MAX_EVENTS) -> None:
         self._limit = limit
         self._passed: OrderedDict[str, Passed] = OrderedDict()
 
@@ -54,7 +53,7 @@ class DeliveryRing(NullObserver):
             return
         self._passed.pop(event_id, None)
         self._passed[event_id] = Passed(
-            report.event.room, Position(position), report.reach, report.seconds, self._clock.time()
+            report.event.room, Position(position), report.reach, report.seconds, report.accepted + report.seconds
         )
         if len(self._passed) > self._limit:
             self._passed.popitem(last=False)

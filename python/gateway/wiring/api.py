@@ -36,7 +36,10 @@ def api_parts(
     node: str,
     drain: Callable[[], None],
 ) -> ApiParts:
-    """Make them; `talk` is to be started. `ring` watches the fan-out; `drain` begins to drain this node, and returns at once."""
+    """Make them; `talk` is to be started.
+
+    `ring` watches the fan-out; `drain` begins to drain this node, and returns at once.
+    """
     settings, clock = ground.settings, ground.clock
     return ApiParts(
         keys=_keys(settings),

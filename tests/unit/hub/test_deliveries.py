@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.errors import ConnectionGoneError
-from gateway.fanout.base import ConnectionIdentity, ConnectionInfo, BroadcastReport, Membership, Submission
+from gateway.fanout.base import BroadcastReport, ConnectionIdentity, ConnectionInfo, Membership, Submission
 from gateway.fanout.measures import NOBODY, Reach
 from gateway.hub import deliveries as module
 from gateway.hub.deliveries import Deliveries
@@ -19,7 +19,6 @@ from gateway.protocol.live import CriticalEvent
 from gateway.protocol.position_rule import HistoryPage
 from gateway.protocol.positions import ZERO, Position, entry_id
 from gateway.types import ConnectionId, Room
-from tests.support.clock import FakeClock
 from tests.support.memory_history import MemoryRoomHistory
 
 ROOM = Room(7, 5)
@@ -73,8 +72,7 @@ class Case:
     def __init__(self) -> None:
         self.fanout = Fanout()
         self.history = History()
-        self.clock = FakeClock()
-        self.passed = DeliveryRing(self.clock)
+        self.passed = DeliveryRing()
         self.ring = RoomRing(RingBudget())
         self.followed = True
         self.deliveries = Deliveries(
@@ -100,9 +98,8 @@ class Case:
 
     def report(self, event: CriticalEvent, at: float, reach: Reach = NOBODY) -> None:
         """The core has passed it at this time."""
-        self.clock.now = at
         submitted = Submission(ROOM, event.audiences, event.payload, event.position)
-        self.passed.on_passed(BroadcastReport(submitted, reach, 0.5))
+        self.passed.on_passed(BroadcastReport(submitted, reach, 0.5, at - 0.5))
 
     async def ask(self, number: int, room: Room | None = None) -> Receipt:
         return await self.deliveries.receipt(entry_id(self.events[number].position), ID, room)
