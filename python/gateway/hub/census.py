@@ -6,9 +6,10 @@ Nothing is counted along the way: the core is asked, page by page, and gives the
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -17,10 +18,16 @@ from gateway.fanout.base import ConnectionInfo, Fanout
 from gateway.hub.census_views import ConnectionView, Group, Presence, RoomView
 from gateway.hub.label import Label
 from gateway.protocol.positions import Position
-from gateway.types import ConnectionId, Room
+from gateway.types import Clock, ConnectionId, Room
 
-PAGE: Final = 256
+PAGE: Final = 64
 """Connections that are looked at between two turns of the event loop: about a millisecond."""
+
+SHARE: Final = 5.0
+"""A count of all rooms is good for so many times as long as it took, and at least for `FRESH_SECONDS`: however many
+people look, no more than a sixth of the event loop's time goes into counting."""
+
+FRESH_SECONDS: Final = 1.0
 
 
 class Wanted(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,6 +52,13 @@ class Wanted(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.endpoint is None or endpoint_of(info) == self.endpoint
 
 
+class _Count(NamedTuple):
+    """Connections by room, and by audience of a room."""
+
+    members: Counter[Room]
+    audiences: defaultdict[Room, Counter[str]]
+
+
 class Census:
     """Looks at this node's connections. For one event loop.
 
@@ -52,13 +66,23 @@ class Census:
     """
 
     def __init__(
-        self, fanout: Fanout, node: str, position: Callable[[Room], Position | None], *, page: int = PAGE
+        self,
+        fanout: Fanout,
+        node: str,
+        position: Callable[[Room], Position | None],
+        clock: Clock,
+        *,
+        page: int = PAGE,
     ) -> None:
         """`node`: this node's name; `position`: up to where it has submitted a room, None where that is not known."""
         self._fanout = fanout
         self._node = node
         self._position = position
+        self._clock = clock
         self._page = page
+        self._counting = asyncio.Lock()
+        self._good_until = -math.inf
+        self._last_count = _Count(Counter(), defaultdict(Counter))
 
     async def connections(self, wanted: Wanted, after: int, limit: int) -> list[ConnectionView]:
         """The connections that are wanted with a number above `after`, oldest first, at most `limit`."""
@@ -71,20 +95,33 @@ class Census:
         return found
 
     async def rooms(self, tenant: int | None, after: Room, limit: int) -> list[RoomView]:
-        """The rooms with members that sort behind `after`, in order, at most `limit`."""
-        members: Counter[Room] = Counter()
-        audiences: defaultdict[Room, Counter[str]] = defaultdict(Counter)
+        """The rooms with members that sort behind `after`, in order, at most `limit`.
+
+        Of all tenants together they are counted at most every `FRESH_SECONDS`, see `SHARE`.
+        """
+        count = await (self._shared_count() if tenant is None else self._count(tenant))
+        behind = sorted(room for room in count.members if room > after)
+        return [
+            RoomView(*room, count.members[room], dict(sorted(count.audiences[room].items())), self._position(room))
+            for room in behind[:limit]
+        ]
+
+    async def _shared_count(self) -> _Count:
+        async with self._counting:  # whoever comes meanwhile gets the same
+            if self._clock.monotonic() >= self._good_until:
+                begun = self._clock.monotonic()
+                self._last_count = await self._count(None)
+                now = self._clock.monotonic()
+                self._good_until = now + max(FRESH_SECONDS, SHARE * (now - begun))
+            return self._last_count
+
+    async def _count(self, tenant: int | None) -> _Count:
+        count = _Count(Counter(), defaultdict(Counter))
         async for info in self._all(tenant, 0):
             for room, names in info.memberships:
-                if room > after:
-                    members[room] += 1
-                    audiences[room].update(names)
-        return [
-            RoomView(
-                room.tenant, room.branch, members[room], dict(sorted(audiences[room].items())), self._position(room)
-            )
-            for room in sorted(members)[:limit]
-        ]
+                count.members[room] += 1
+                count.audiences[room].update(names)
+        return count
 
     async def presence(self, room: Room) -> Presence:
         """Who is in a room."""

@@ -14,6 +14,7 @@ from gateway.hub.census_views import Group, Presence, RoomView, merge_presence, 
 from gateway.hub.label import Label
 from gateway.protocol.positions import Position
 from gateway.types import Room
+from tests.support.clock import FakeClock
 from tests.support.fanout_rig import RecordingListener
 from tests.support.sockets import FakeSocket
 
@@ -24,8 +25,9 @@ class Node:
     """A fan-out with connections, and a census of it with small pages."""
 
     def __init__(self) -> None:
+        self.clock = FakeClock()
         self.fanout = NodeFanout(PureCore(), "pure", FanoutLimits(), RecordingListener())
-        self.census = Census(self.fanout, "n1", lambda room: POSITION if room.branch == 5 else None, page=2)
+        self.census = Census(self.fanout, "n1", lambda room: POSITION if room.branch == 5 else None, self.clock, page=2)
 
     def come(
         self,
@@ -104,6 +106,16 @@ async def test_rooms_are_counted_with_their_audiences(node: Node) -> None:
     ]
     assert await node.census.rooms(1, Room(0, 0), 10) == rooms[:2]
     assert await node.census.rooms(None, Room(1, 5), 1) == rooms[1:2]
+
+
+async def test_rooms_of_all_tenants_are_counted_once_for_many_who_ask(node: Node) -> None:
+    node.come(1, "user:ann")
+    before = await node.census.rooms(None, Room(0, 0), 10)
+    node.come(1, "user:bob")
+    assert await node.census.rooms(None, Room(0, 0), 10) == before
+    assert [room.connections for room in await node.census.rooms(1, Room(0, 0), 10)] == [2], "of one it is anew"
+    node.clock.advance(1.0)
+    assert [room.connections for room in await node.census.rooms(None, Room(0, 0), 10)] == [2]
 
 
 async def test_presence_is_of_one_room(node: Node) -> None:
