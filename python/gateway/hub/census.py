@@ -15,13 +15,20 @@ import msgspec
 
 from gateway.errors import ConnectionGoneError
 from gateway.fanout.base import ConnectionInfo, Fanout
-from gateway.hub.census_views import ConnectionView, Group, Presence, RoomView
+from gateway.hub.census_views import ConnectionView, Found, Group, Presence, RoomsFound, RoomView
 from gateway.hub.label import Label
+from gateway.hub.node_question import MAX_ANSWER_BYTES
 from gateway.protocol.positions import Position
 from gateway.types import Clock, ConnectionId, Room
 
 PAGE: Final = 64
 """Connections that are looked at between two turns of the event loop: about a millisecond."""
+
+MOST_BYTES: Final = MAX_ANSWER_BYTES // 2
+"""JSON of one page; with the one thing that goes over it, it is still an answer."""
+
+LOOK_SECONDS: Final = 0.5
+"""How long a page of connections may take to be found: half of what other nodes wait for it."""
 
 SHARE: Final = 5.0
 """A count of all rooms is good for so many times as long as it took, and at least for `FRESH_SECONDS`: however many
@@ -84,27 +91,39 @@ class Census:
         self._good_until = -math.inf
         self._last_count = _Count(Counter(), defaultdict(Counter))
 
-    async def connections(self, wanted: Wanted, after: int, limit: int) -> list[ConnectionView]:
-        """The connections that are wanted with a number above `after`, oldest first, at most `limit`."""
+    async def connections(self, wanted: Wanted, after: int, limit: int) -> Found:
+        """The connections that are wanted with a number above `after`, oldest first, at most `limit`.
+
+        Who is asked for somebody rare among very many looks for `LOOK_SECONDS`, and says how far it came.
+        """
         found: list[ConnectionView] = []
+        size = 0
+        until = self._clock.monotonic() + LOOK_SECONDS
         async for info in self._candidates(wanted, after):
             if wanted.includes(info):
                 found.append(self._view(info))
+                size += len(msgspec.json.encode(found[-1]))
                 if len(found) == limit:
                     break
-        return found
+            if size > MOST_BYTES or self._clock.monotonic() >= until:
+                return Found(found, info.connection)
+        return Found(found)
 
-    async def rooms(self, tenant: int | None, after: Room, limit: int) -> list[RoomView]:
+    async def rooms(self, tenant: int | None, after: Room, limit: int) -> RoomsFound:
         """The rooms with members that sort behind `after`, in order, at most `limit`.
 
         Of all tenants together they are counted at most every `FRESH_SECONDS`, see `SHARE`.
         """
         count = await (self._shared_count() if tenant is None else self._count(tenant))
-        behind = sorted(room for room in count.members if room > after)
-        return [
-            RoomView(*room, count.members[room], dict(sorted(count.audiences[room].items())), self._position(room))
-            for room in behind[:limit]
-        ]
+        found: list[RoomView] = []
+        size = 0
+        for room in sorted(room for room in count.members if room > after)[:limit]:
+            if size > MOST_BYTES:
+                return RoomsFound(found, is_cut=True)
+            audiences = dict(sorted(count.audiences[room].items()))
+            found.append(RoomView(*room, count.members[room], audiences, self._position(room)))
+            size += len(msgspec.json.encode(found[-1]))
+        return RoomsFound(found)
 
     async def _shared_count(self) -> _Count:
         async with self._counting:  # whoever comes meanwhile gets the same
