@@ -199,7 +199,7 @@ class Census:
             audiences=sorted({name for member in info.memberships for name in member.audiences}),
             since=Label.decode(identity.label).since if identity.label else None,
             expires_at=identity.expires_at,
-            outbox_bytes=None,
+            outbox_bytes=self._fanout.waiting(info.connection),
             positions={str(branch): text for branch, text in self._fanout.positions(info.connection).items()},
         )
 
