@@ -270,7 +270,7 @@ class Gateway:
             ),
             api=api,
         )
-        answer_nodes(edge, Census(fanout, manager.node, rooms.position))
+        answer_nodes(edge, Census(fanout, manager.node, rooms.position, self.clock))
         self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits))
         stack.push_async_callback(limits.keeper.stop)
         stack.push_async_callback(resumes.stop)
