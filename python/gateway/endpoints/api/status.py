@@ -18,6 +18,7 @@ from gateway.endpoints.api.keys import Scope
 from gateway.endpoints.api.route import UNAVAILABLE, ApiRoute
 from gateway.endpoints.edge import Edge
 from gateway.endpoints.health import readiness
+from gateway.errors import BrokerError
 from gateway.hub.profiles import PROFILES
 from gateway.telemetry.metrics import BREAKER_STATES
 from gateway.telemetry.readings import Readings
@@ -61,7 +62,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
         dlq_length: dead letters; null when Redis cannot be asked.
         broadcasts_in_flight: events accepted and not yet passed to all their recipients.
         bytes_in_flight: their payload.
-        outbox_bytes: bytes that wait for native sockets; null where the core owns none.
+        outbox_bytes: bytes that wait for all clients.
     """
 
     node: str
@@ -84,7 +85,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     dlq_length: int | None
     broadcasts_in_flight: int
     bytes_in_flight: int
-    outbox_bytes: int | None
+    outbox_bytes: int
 
 
 class Nodes(msgspec.Struct, frozen=True):
@@ -142,11 +143,18 @@ async def status_of(edge: Edge) -> NodeStatus:
             _whole(readings.of("gateway_relay_lag")),
             _whole(readings.of("gateway_relay_pending")),
         ),
-        dlq_length=None,
+        dlq_length=await _dead_letters(edge) if ready["redis"]["reachable"] else None,
         broadcasts_in_flight=stats.broadcasts_in_flight,
         bytes_in_flight=stats.bytes_in_flight,
-        outbox_bytes=stats.sockets.outbox_bytes if stats.sockets else None,
+        outbox_bytes=edge.fanout.outbox_bytes(),
     )
+
+
+async def _dead_letters(edge: Edge) -> int | None:
+    try:
+        return await edge.api.dead_letters.length()
+    except BrokerError:
+        return None
 
 
 def _whole(number: float | None) -> int | None:
