@@ -53,10 +53,11 @@ class PresentSession(msgspec.Struct, frozen=True):
 
 
 class Present(msgspec.Struct, frozen=True):
-    """Who is in a branch, over all nodes but the `silent` ones."""
+    """Who is in a branch, over all nodes but the `silent` ones; `more` says that some are left out."""
 
     users: list[PresentUser]
     sessions: list[PresentSession]
+    more: bool
     silent: tuple[str, ...]
 
 
@@ -85,7 +86,7 @@ def rooms_router(edge: Callable[[], Edge]) -> APIRouter:
             PresentSession(session, sum(group.endpoints.values()), group.nodes)
             for session, group in whole.sessions.items()
         ]
-        return answer(Present(users, sessions, silent))
+        return answer(Present(users, sessions, whole.is_cut, silent))
 
     return router
 
