@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from gateway.auth.revocation import RevocationCheck
 from gateway.endpoints.api.router import answer_nodes, api_router
 from gateway.endpoints.attempts import Attempts
 from gateway.endpoints.catchup import catchup_router
+from gateway.endpoints.demo.router import Demo, demo_router
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
@@ -45,6 +47,7 @@ from gateway.telemetry.redaction import install_redaction
 from gateway.types import Clock, SystemClock
 from gateway.wiring.api import api_parts
 from gateway.wiring.core import fanout_core
+from gateway.wiring.demo import demo_parts
 from gateway.wiring.greeting import greet
 from gateway.wiring.ground import Ground
 from gateway.wiring.limits import limit_parts
@@ -67,6 +70,7 @@ class _Running:
     edge: Edge
     ways_in: WayInParts
     drain: Drain
+    demo: Demo | None
     draining: asyncio.Task[None] | None = None
 
 
@@ -91,7 +95,7 @@ class Gateway:
         """
         self.settings = settings or Settings.load()
         self.clock = clock or SystemClock()
-        self.metrics = Metrics()
+        self.metrics = Metrics(self.settings.metrics_tenants)
         self.routing = (
             RoutingTable.load(Path(self.settings.routing_file)) if self.settings.routing_file else RoutingTable()
         )
@@ -115,6 +119,23 @@ class Gateway:
                 "the gateway is not running: pass gateway.lifespan to FastAPI(lifespan=…), or enter it in your own"
             )
         return self._running
+
+    @property
+    def demo_router(self) -> APIRouter:
+        """The routes of the demo page, which are not among those of `router`.
+
+        Raises:
+            GatewayError: this is not development.
+        """
+        if self.settings.environment != "development":
+            raise GatewayError("the demo page is for development: GATEWAY_ENVIRONMENT is something else")
+
+        def demo() -> Demo:
+            found = self._started().demo
+            assert found is not None, "made at each start in development"  # noqa: S101
+            return found
+
+        return demo_router(demo)
 
     @property
     def fanout(self) -> Fanout:
@@ -271,7 +292,9 @@ class Gateway:
             api=api,
         )
         answer_nodes(edge, Census(fanout, manager.node, rooms.position, self.clock))
-        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits))
+        demo = demo_parts(ground, redis.url, self.routing)
+        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), demo)
+        stack.push_async_callback(limits.beats.stop)
         stack.push_async_callback(limits.keeper.stop)
         stack.push_async_callback(resumes.stop)
         stack.push_async_callback(manager.stop)
@@ -279,8 +302,9 @@ class Gateway:
         stack.push_async_callback(api.talk.stop)
         # By itself only where no signal came first: under a server that is not `gateway serve`.
         stack.push_async_callback(self.drain, at_once=True)
-        start_observation(ground, redis.commands)
+        await start_observation(ground, redis.commands)
         await fanout.start()
+        await limits.beats.start()
         await limits.keeper.start()
         await rights.watch.start()
         for way_in in ways_in.in_order:
@@ -311,6 +335,9 @@ def create_app_from_environment() -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with gateway.lifespan(app):
+            # What stands by now stays: a look at it for cyclic garbage would stop the loop for some 70 ms each time.
+            gc.collect()
+            gc.freeze()
             with drain_on_signal(gateway.drain):
                 yield
 
@@ -323,5 +350,7 @@ def _application(gateway: Gateway, lifespan: Callable[[FastAPI], AbstractAsyncCo
         title="Fanout Gateway", version=version("fanout-gateway"), lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.include_router(gateway.router)
+    if gateway.settings.environment == "development":
+        app.include_router(gateway.demo_router)
     app.state.gateway = gateway
     return app

@@ -87,18 +87,22 @@ _ALL = "allkeys allchannels +@all"
         (f"{_ALL} -spublish", ["publish to a room"]),
         (f"{_ALL} -@scripting", ["run scripts"]),
         (
-            "allchannels +@all ~{events:critical}:* ~events:* ~{tenant:0:* ~{tenant:0}:*",
-            ["see revoked tokens"],
+            "allchannels +@all ~{events:critical}:* ~events:* ~{tenant:0:* ~{tenant:0}:* ~{gateway:*",
+            ["revoke by the operator API", "see revoked tokens"],
         ),
         (
-            "allkeys +@all resetchannels &auth:* &branch:* &session:* &{tenant:*",
+            "allkeys +@all resetchannels &auth:* &gateway:* &branch:* &session:* &{tenant:*",
             ["hear best-effort events"],
         ),
         (
-            "allkeys +@all resetchannels &*:waiters &branch:* &session:* &auth:*",
+            "allkeys +@all resetchannels &*:waiters &branch:* &session:* &auth:* &gateway:*",
             ["publish to a room", "hear critical events"],
         ),
-        ("allkeys +@all resetchannels &sector:* &branch:* &session:* &{tenant:*", ["hear of revocations and sectors"]),
+        (
+            "allkeys +@all resetchannels &sector:* &branch:* &session:* &{tenant:*",
+            ["ask other nodes", "announce revocations of the operator API", "hear announcements"],
+        ),
+        (f"{_ALL} -publish", ["ask other nodes", "announce revocations of the operator API"]),
     ],
 )
 async def test_what_is_not_permitted_is_found_by_its_purpose(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 
 class NotingIngestObserver:
@@ -12,6 +13,8 @@ class NotingIngestObserver:
         self.received: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self.submitted = 0
+        self.tenants: Counter[int] = Counter()
+        self.tenants_dropped: Counter[int] = Counter()
         self.interruptions = 0
         self.outages: list[float] = []
 
@@ -23,6 +26,10 @@ class NotingIngestObserver:
 
     def on_submitted(self, events: int) -> None:
         self.submitted += events
+
+    def on_tenants(self, events: Mapping[int, int], dropped: Mapping[int, int]) -> None:
+        self.tenants.update(events)
+        self.tenants_dropped.update(dropped)
 
     def on_interruption(self) -> None:
         self.interruptions += 1

@@ -8,6 +8,7 @@ from gateway.broker.server_facts import ServerFacts
 from gateway.cli.checks.base import Check, Level
 from gateway.cli.checks.patient import Patient
 from gateway.settings import Settings
+from tests.support.fake_api import node_status
 
 MIB = 1024 * 1024
 
@@ -43,7 +44,12 @@ def patient(environ: dict[str, str] | None = None, **parts: Any) -> Patient:
     """A healthy gateway in production, but for what is given."""
     environ = PRODUCTION | (environ or {})
     settings = parts.pop("settings", None) or Settings.load(environ)
-    healthy: dict[str, Any] = {"redis_url": settings.redis_url, "servers": (SERVER,)}
+    healthy: dict[str, Any] = {
+        "redis_url": settings.redis_url,
+        "servers": (SERVER,),
+        "nodes": (node_status("n1"), node_status("n2", relay={"active": False})),
+        "asked_at": (1_699_999_999.9, 1_700_000_000.1),
+    }
     return Patient(environ, settings, **(healthy | parts))
 
 

@@ -13,6 +13,8 @@ from gateway.broker.base import PubSubConnection
 from gateway.broker.redis_commands import RedisCommands
 from gateway.errors import BrokerError
 from gateway.protocol.keys import DLQ, LEASE, SOURCE
+from gateway.protocol.node_keys import NODES_CHANNEL
+from gateway.protocol.rights import REVOKED_CHANNEL, SECTORS_CHANNEL
 
 _NOBODY: Final = "{tenant:0}"
 _NO_ROOM: Final = "{tenant:0:branch:0}"
@@ -37,6 +39,8 @@ PROBES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("write a room's history", ("XADD", f"{_NO_ROOM}:history", *_NO_ENTRY)),
     ("write a room's head", ("SET", f"{_NO_ROOM}:head", *_NO_VALUE)),
     ("publish to a room", ("SPUBLISH", f"{_NO_ROOM}:live", "-")),
+    ("answer other nodes", ("SET", "{gateway:answers:-}", *_NO_VALUE)),
+    ("revoke by the operator API", ("SET", f"jwt:blacklist:{_NONE}", *_NO_VALUE)),
     ("keep places of users", ("ZADD", f"{_NOBODY}:presence:user:{_NONE}", "XX", "1", "-")),
     ("see revoked tokens", ("GET", f"jwt:blacklist:{_NONE}")),
     ("see revoked users", ("GET", f"{_NOBODY}:revoked:all")),
@@ -44,10 +48,18 @@ PROBES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )
 """What for, and a command that tells whether it is permitted and does nothing."""
 
+HEARD: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("ask other nodes", ("PUBLISH", NODES_CHANNEL, "-")),
+    ("announce revocations of the operator API", ("PUBLISH", REVOKED_CHANNEL, "-")),
+)
+"""The same for what somebody would hear: not tried, but looked up."""
+
+_LOOK_UP: Final = "return redis.acl_check_cmd(unpack(ARGV)) and 1 or 0"
+
 CHANNELS: Final = ("branch:0:waiters", "branch:0:kitchen", "branch:0:admin", "sector:0:waiters", "session:0")
 """Best-effort channels that nobody uses: one of each kind."""
 
-ANNOUNCEMENTS: Final = ("auth:revoked", "auth:sectors")
+ANNOUNCEMENTS: Final = (REVOKED_CHANNEL, SECTORS_CHANNEL, NODES_CHANNEL)
 
 
 class Denied(NamedTuple):
@@ -73,9 +85,16 @@ async def denied(commands: RedisCommands) -> list[Denied]:
                 found.append(Denied(purpose, str(error)))
             except ResponseError:
                 pass  # it may, and there was nothing to do
+    for purpose, command in HEARD:
+        async with commands.asking() as client:
+            call = client
+            # Without the right to run scripts that is what has been found; servers before version 7 cannot be asked.
+            with suppress(NoPermissionError, ResponseError):
+                if not await call.eval(_LOOK_UP, 0, *command):
+                    found.append(Denied(purpose, f"the ACL does not allow {command[0]} on {command[1]}"))
     subscriptions: tuple[tuple[str, Callable[[PubSubConnection], Awaitable[None]]], ...] = (
         ("hear best-effort events", lambda connection: connection.subscribe(CHANNELS)),
-        ("hear of revocations and sectors", lambda connection: connection.subscribe(ANNOUNCEMENTS)),
+        ("hear announcements", lambda connection: connection.subscribe(ANNOUNCEMENTS)),
         ("hear critical events", lambda connection: connection.ssubscribe([f"{_NO_ROOM}:live"])),
     )
     for purpose, subscribe in subscriptions:

@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import config, demo, dlq, dlq_emptying, doctor, emit, publish, revoke, serve, tail, token
+from gateway.cli import (
+    config,
+    connections,
+    demo,
+    dlq,
+    dlq_emptying,
+    doctor,
+    emit,
+    publish,
+    revoke,
+    rooms,
+    serve,
+    tail,
+    token,
+    top,
+)
 from gateway.cli.speech import examples, help_of, result
 
 
@@ -63,6 +78,9 @@ _add(letters, dlq_emptying.replay, dlq_emptying.REPLAY_EXAMPLES)
 _add(letters, dlq_emptying.discard, dlq_emptying.DISCARD_EXAMPLES)
 application.add_typer(letters, name="dlq")
 _add(application, tail.tail, tail.EXAMPLES)
+_add(application, top.top, top.EXAMPLES)
+_add(application, connections.connections, connections.EXAMPLES)
+_add(application, rooms.rooms, rooms.EXAMPLES)
 _add(application, doctor.doctor, doctor.EXAMPLES)
 _add(application, config.config, config.EXAMPLES)
 _add(application, demo.demo, demo.EXAMPLES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from gateway.broker.dead_letters_base import DeadLetters, KeptLetter
 from gateway.broker.redis_commands import RedisCommands
 from gateway.broker.redis_dead_letters import RedisDeadLetters
 from gateway.cli.event_argument import producer_settings
+from gateway.cli.quantities import when
 from gateway.cli.redis_url import find_redis_url
 from gateway.cli.routing import routing_of
 from gateway.protocol.positions import parse_id
@@ -121,11 +121,3 @@ def row(letter: KeptLetter) -> tuple[str, ...]:
         str(summary.type),
         letter.error,
     )
-
-
-def when(seconds: float) -> str:
-    """Unix seconds as a date and a time, to the second, UTC; as they are where no calendar reaches."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds:.0f}"

@@ -15,11 +15,11 @@ from gateway.cli.dead_letters import (
     event_text,
     letters_of,
     row,
-    when,
     with_queue,
 )
 from gateway.cli.listing import AsJson, print_json, print_rows, printable
 from gateway.cli.options import RedisUrl
+from gateway.cli.quantities import when
 from gateway.cli.speech import examples, note, result
 from gateway.errors import DeadLetterGoneError
 

@@ -16,6 +16,7 @@ from gateway.cli.checks.base import Check, Finding, Level
 from gateway.cli.checks.clocks import ClocksCheck
 from gateway.cli.checks.core import CoreCheck
 from gateway.cli.checks.gathering import gather
+from gateway.cli.checks.nodes import NodesCheck
 from gateway.cli.checks.open_files import OpenFilesCheck
 from gateway.cli.checks.origins import OriginsCheck
 from gateway.cli.checks.patient import Patient
@@ -30,12 +31,14 @@ from gateway.cli.checks.secrets import SecretsCheck
 from gateway.cli.checks.settings import SettingsCheck
 from gateway.cli.exits import ExitStatus
 from gateway.cli.listing import AsJson, print_json, print_rows, printable
+from gateway.cli.operator_options import Key, api_of, checked_url_or_none
 from gateway.cli.options import RedisUrl
 from gateway.cli.speech import examples, note
 
 EXAMPLES = examples(
     "gateway doctor",
     "gateway doctor --strict --redis-url rediss://gateway:...@redis.example:6380/0",
+    "gateway doctor --url http://127.0.0.1:8001",
     "gateway doctor --json | jq 'select(.level != \"ok\")'",
 )
 
@@ -52,6 +55,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     RedisReplicasCheck(),
     RedisTlsCheck(),
     RedisPermissionsCheck(),
+    NodesCheck(),
     ClocksCheck(),
 )
 """In the order in which they are read."""
@@ -64,6 +68,17 @@ def doctor(
     strict: Annotated[bool, typer.Option("--strict", help="Fail because of warnings too.")] = False,
     json: AsJson = False,
     redis_url: RedisUrl = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            metavar="URL",
+            callback=checked_url_or_none,
+            show_default=False,
+            help="Ask this running gateway too, as http://127.0.0.1:8001: how all nodes do, and what their clocks say.",
+        ),
+    ] = None,
+    key: Key = None,
 ) -> None:
     """Look at everything that a gateway needs here, and say of each finding what to do about it.
 
@@ -73,7 +88,7 @@ def doctor(
     when nothing is wrong, 1 when there is a problem, or with --strict a warning. In a pipe there is one finding a line,
     its columns separated by tabs: level, subject, finding, what to do.
     """
-    findings = examine(gather(os.environ, redis_url))
+    findings = examine(gather(os.environ, redis_url, api_of(url, key) if url else None))
     if json:
         for finding in findings:
             print_json(finding._asdict())

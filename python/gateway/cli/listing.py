@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,9 +15,6 @@ from rich.text import Text
 from gateway.cli.speech import result
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
-
-PIPED = "In a pipe there is one row a line, without the header, its columns separated by tabs."
-"""For the help text of whatever prints with `print_rows`."""
 
 
 def printable(text: str) -> str:
@@ -40,13 +37,13 @@ def print_rows(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     Console().print(table_of(header, rows))
 
 
-def table_of(header: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:
-    """A table without lines; numbers to the right."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left", title_style="bold")
+def table_of(header: Sequence[str], rows: Iterable[Sequence[object]], *, right: Collection[str] = ()) -> Table:
+    """A table without lines; numbers, and the columns named in `right`, stand to the right."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
     shown = [list(row) for row in rows]
     for number, name in enumerate(header):
         numeric = bool(shown) and all(isinstance(row[number], int | float) for row in shown)
-        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        drawn.add_column(name, justify="right" if numeric or name in right else "left", overflow="fold")
     for row in shown:
         drawn.add_row(*(Text(printable(str(cell))) for cell in row))
     return drawn

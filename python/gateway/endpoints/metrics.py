@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from gateway.endpoints.edge import Edge
 from gateway.endpoints.operator import operator_only
+from gateway.telemetry.metrics import CONTENT_TYPE
 
 
 def metrics_router(edge: Callable[[], Edge]) -> APIRouter:
@@ -22,7 +23,6 @@ def metrics_router(edge: Callable[[], Edge]) -> APIRouter:
         response_class=Response,
     )
     async def metrics() -> Response:
-        body, content_type = edge().metrics.render()
-        return Response(body, media_type=content_type)
+        return Response(await edge().metrics.scrape(), media_type=CONTENT_TYPE)
 
     return router

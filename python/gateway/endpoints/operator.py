@@ -39,7 +39,7 @@ def operator_only(edge: Callable[[], Edge]) -> Callable[[Request], None]:
 
 
 def is_local(connection: HTTPConnection) -> bool:
-    """Whether a request comes from this machine, and not through a proxy on it."""
+    """Whether a request comes from this machine, with no proxy between."""
     if any(name in connection.headers for name in FORWARDING_HEADERS) or connection.client is None:
         return False
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -18,6 +19,10 @@ class IngestObserver(Protocol):
 
     def on_submitted(self, events: int) -> None:
         """So many events were handed to the fan-out core, which took them."""
+        ...
+
+    def on_tenants(self, events: Mapping[int, int], dropped: Mapping[int, int]) -> None:
+        """So many good events came of each tenant, and so many of them were dropped: by its rate, or `queue_full`."""
         ...
 
     def on_interruption(self) -> None:

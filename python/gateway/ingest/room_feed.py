@@ -92,14 +92,14 @@ class RoomFeed:
                     cursor.retreat(message)
             raise
         behind: dict[RoomCursor, None] = {}
-        lost = 0
+        lost: Counter[int] = Counter()
         # The newest first. After a refusal the rest of the room in this batch is refused too (`Fanout.submit_many`),
         # so what goes back is the end of what went forward.
         for (cursor, message), accepted in zip(reversed(batch), reversed(answers), strict=True):
             if accepted:
                 continue
             if isinstance(message, BestEffortEvent):
-                lost += 1
+                lost[cursor.room.tenant] += 1
                 continue
             cursor.retreat(message)
             if cursor.state is RoomState.FOLLOWING:
@@ -108,14 +108,15 @@ class RoomFeed:
         self._count(batch, sum(answers), lost)
         return list(behind)
 
-    def _count(self, batch: Sequence[tuple[RoomCursor, LiveMessage]], accepted: int, lost: int) -> None:
+    def _count(self, batch: Sequence[tuple[RoomCursor, LiveMessage]], accepted: int, lost: Counter[int]) -> None:
         if accepted:
             self._observer.on_submitted(accepted)
         if lost:
-            self._observer.on_dropped(DropReason.QUEUE_FULL, lost)
+            self._observer.on_dropped(DropReason.QUEUE_FULL, lost.total())
+        self._observer.on_tenants(Counter(cursor.room.tenant for cursor, _ in batch), lost)
         best_effort = sum(isinstance(message, BestEffortEvent) for _, message in batch)
         if best_effort:
-            self._drop_rate.record(best_effort, Counter({DropReason.QUEUE_FULL: lost}) if lost else {})
+            self._drop_rate.record(best_effort, Counter({DropReason.QUEUE_FULL: lost.total()}) if lost else {})
 
 
 def _submission(cursor: RoomCursor, message: LiveMessage, received: float | None) -> Submission:

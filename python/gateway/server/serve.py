@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from ssl import SSLError
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import uvicorn
@@ -95,19 +96,21 @@ def _environment(settings: Settings, workers: int) -> Iterator[None]:
     """Put what came from the command line where each worker reads its settings.
 
     With several workers the embedded server is the parent's: workers that each had their own would not hear each
-    other's events.
+    other's events. So is the directory in which they find each other.
     """
     os.environ["GATEWAY_HOST"] = settings.host
     os.environ["GATEWAY_PORT"] = str(settings.port)
-    if settings.redis_url:
-        _share(settings.redis_url)
+    with ExitStack() as stack:
+        if workers > 1 and not settings.workers_directory:
+            # Made with mode 0700. What is in it are the workers' sockets, by which they ask each other for metrics.
+            directory = stack.enter_context(TemporaryDirectory(prefix="fanout-", ignore_cleanup_errors=True))
+            os.environ["GATEWAY_WORKERS_DIRECTORY"] = directory
+            stack.callback(os.environ.pop, "GATEWAY_WORKERS_DIRECTORY", None)
+        if settings.redis_url:
+            _share(settings.redis_url)
+        elif workers > 1:  # otherwise its own process starts the embedded server, and stops it
+            _share(stack.enter_context(EmbeddedServer.running()))
         yield
-    elif workers == 1:
-        yield  # its own process starts the embedded server, and stops it
-    else:
-        with EmbeddedServer.running() as url:
-            _share(url)
-            yield
 
 
 def _share(url: str) -> None:

@@ -242,6 +242,20 @@ class Settings(BaseSettings):
     drop_alert_window: Annotated[float, Note("s"), _help("The window over which that share is taken.", gt=0)] = 60.0
     drop_alert_every: Annotated[float, Note("s"), _help("At most one alert in this time.", ge=0)] = 300.0
 
+    metrics_tenants: Annotated[
+        int,
+        _help(
+            "Tenants that have metrics of their own, the busiest; all others share a series. 0 is none.", ge=0, le=1000
+        ),
+    ] = 20
+    workers_directory: Annotated[
+        str,
+        Note(expected="a path"),
+        _help(
+            "Directory of mode 0700 in which workers that share a port find each other, so that `/ws/metrics` of one"
+            " shows all; `gateway serve --workers` makes one. Empty is none."
+        ),
+    ] = ""
     tracing: Annotated[
         Literal["off", "on"],
         _help("Spans of events that bring a `traceparent`, by OpenTelemetry, which `OTEL_…` variables set up."),

@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.protocol.events import DropReason
@@ -19,11 +19,15 @@ from gateway.telemetry.loop_lag import LAG_BUCKETS
 from gateway.telemetry.redis_metrics import RedisMetrics
 from gateway.telemetry.resume_metrics import ResumeMetrics
 from gateway.telemetry.rights_metrics import RightsMetrics
+from gateway.telemetry.tenant_collector import TenantCollector
+from gateway.telemetry.workers import WorkerMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gateway.fanout.base import BroadcastReport, CoreStats, SocketStats, Submission
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
 
 PREFIX = "gateway_"
 
@@ -85,12 +89,16 @@ class Metrics:
     `RedisMonitor` tells.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tenants: int = 20) -> None:
+        """`tenants`: how many have series of their own; 0 for no series by tenant."""
         self.registry = CollectorRegistry()
         self._catalogue: list[CatalogueEntry] = []
+        self.workers: WorkerMetrics | None = None
         # Registered first: it is asked first, and what it learns stands in the counters when these are asked.
         self._core = CoreCollector(self._absorb)
         self.registry.register(self._core)
+        self.tenants = TenantCollector(tenants)
+        self.registry.register(self.tenants)
         self._absorbing = threading.Lock()
         self._absorbed: SocketStats | None = None
         one = self._counter
@@ -204,13 +212,15 @@ class Metrics:
         """See `HubObserver`."""
         self.handshakes.labels(endpoint=endpoint, outcome=outcome).inc()
 
-    def on_connected(self, endpoint: str) -> None:
+    def on_connected(self, endpoint: str, tenant: int) -> None:
         """See `HubObserver`."""
         self.connections.labels(endpoint=endpoint).inc()
+        self.tenants.on_connections(tenant, 1)
 
-    def on_disconnected(self, endpoint: str, code: int) -> None:
+    def on_disconnected(self, endpoint: str, tenant: int, code: int) -> None:
         """See `HubObserver`; codes of a client's own making are one series."""
         self.connections.labels(endpoint=endpoint).dec()
+        self.tenants.on_connections(tenant, -1)
         self.closes.labels(code=str(int(code)) if code in CLOSE_CODES else OTHER).inc()
 
     def on_client_error(self, code: str) -> None:
@@ -223,9 +233,14 @@ class Metrics:
 
     # --- out ------------------------------------------------------------------------------------------------
 
-    def render(self) -> tuple[bytes, str]:
-        """The body of a scrape in Prometheus' text format, and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+    async def scrape(self) -> bytes:
+        """The body of a scrape in Prometheus' text format, for `CONTENT_TYPE`.
+
+        Where this process is one of several workers, that is of all of them, as long as `workers` is set.
+        """
+        if self.workers is not None:
+            return await self.workers.render()
+        return generate_latest(self.registry)
 
     def _absorb(self, stats: CoreStats) -> None:
         """Add what native sockets did since the last scrape: one series counts the clients of both kinds.
@@ -250,9 +265,10 @@ class Metrics:
     def catalogue(self) -> Iterator[CatalogueEntry]:
         """Every metric of the gateway's own, in the order of the table above; the process' own are left out."""
         yield from self._catalogue
-        for family in self._core.families():
-            ending = "_total" if family.type == "counter" else ""
-            yield CatalogueEntry(family.name + ending, family.type, (), family.documentation)
+        for families, labels in ((self.tenants.families(), ("tenant",)), (self._core.families(), ())):
+            for family in families:
+                ending = "_total" if family.type == "counter" else ""
+                yield CatalogueEntry(family.name + ending, family.type, labels, family.documentation)
 
     # --- declaring ------------------------------------------------------------------------------------------
 
@@ -297,6 +313,10 @@ class IngestMetrics:
     def on_submitted(self, events: int) -> None:
         """See `IngestObserver`."""
         self._metrics.events_submitted.labels(source=self._source).inc(events)
+
+    def on_tenants(self, events: Mapping[int, int], dropped: Mapping[int, int]) -> None:
+        """See `IngestObserver`."""
+        self._metrics.tenants.on_events(events, dropped)
 
     def on_interruption(self) -> None:
         """See `IngestObserver`."""

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from gateway.broker.redis_commands import RedisCommands
@@ -16,6 +17,7 @@ from gateway.telemetry.broadcast_log import BroadcastLog
 from gateway.telemetry.logging import get_logger
 from gateway.telemetry.loop_lag import LoopLag
 from gateway.telemetry.redis_monitor import RedisMonitor
+from gateway.telemetry.workers import WorkerMetrics
 from gateway.wiring.ground import Ground
 
 _log = get_logger("gateway")
@@ -49,6 +51,11 @@ def broadcast_observers(ground: Ground) -> list[BroadcastObserver]:
     return observers
 
 
+async def _leave_workers(ground: Ground, workers: WorkerMetrics) -> None:
+    ground.metrics.workers = None
+    await workers.stop()
+
+
 async def _export(end: Callable[[], None]) -> None:
     # It waits for a collector, which may be away. Not `asyncio.to_thread`: the end of the loop would wait for that.
     loop = asyncio.get_running_loop()
@@ -67,8 +74,17 @@ async def _export(end: Callable[[], None]) -> None:
         _log.warning("the last spans were not exported in time", seconds=EXPORT_SECONDS)
 
 
-def start_observation(ground: Ground, commands: RedisCommands) -> None:
-    """Make and start it; it stops with everything else."""
+async def start_observation(ground: Ground, commands: RedisCommands) -> None:
+    """Make and start it; it stops with everything else.
+
+    Raises:
+        GatewayError: the directory of the workers cannot be used.
+    """
+    if ground.settings.workers_directory:
+        workers = WorkerMetrics(Path(ground.settings.workers_directory), ground.metrics.registry)
+        ground.stack.push_async_callback(_leave_workers, ground, workers)
+        await workers.start()
+        ground.metrics.workers = workers
     lag = LoopLag(ground.metrics.loop_lag.observe, ground.clock)
     monitor = RedisMonitor(RedisNumbers(commands), ground.metrics.redis)
     for part in (lag, monitor):

@@ -13,6 +13,7 @@ from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
 from gateway.ingest.live_interest import LiveInterest
 from gateway.ingest.live_subscriber import LiveSubscriber
+from gateway.ingest.pubsub_link import LinkOptions
 from gateway.ingest.relay_base import RelayNumbers
 from gateway.ingest.stream_consumer import StreamConsumer
 from gateway.ingest.subscriber import RedisSubscriber
@@ -76,11 +77,9 @@ def way_in_parts(
         interest,
         routing,
         fanout,
-        breaker=ground.link_breaker("pubsub"),
-        jitter=connecting_again(),
+        _link(ground, "pubsub"),
         drop_rate=drop_rate,
         observer=metrics.ingest,
-        clock=clock,
         share=TenantShare(settings.event_rate_per_tenant, clock),
     )
     live = LiveSubscriber(
@@ -88,11 +87,9 @@ def way_in_parts(
         redis.history,
         rooms,
         fanout,
-        breaker=ground.link_breaker("live"),
-        jitter=connecting_again(),
+        _link(ground, "live"),
         drop_rate=drop_rate,
         observer=metrics.live,
-        clock=clock,
     )
     relay = StreamConsumer(
         RedisSource(redis.relaying, lease_seconds=settings.relay_lease),
@@ -110,11 +107,13 @@ def way_in_parts(
     announcements = AnnouncementSubscriber(
         redis.broker,
         listener,
-        breaker=ground.link_breaker("announcements"),
-        jitter=connecting_again(),
+        _link(ground, "announcements"),
         observer=metrics.rights,
-        clock=clock,
         on_question=on_question,
     )
     metrics.redis_up.set_function(lambda: float(subscriber.live))
     return WayInParts(subscriber, live, relay, announcements)
+
+
+def _link(ground: Ground, duty: str) -> LinkOptions:
+    return LinkOptions(breaker=ground.link_breaker(duty), jitter=connecting_again(), clock=ground.clock)

@@ -18,6 +18,7 @@ from gateway.cli.checks.redis_replicas import RedisReplicasCheck
 from gateway.cli.checks.redis_tls import RedisTlsCheck
 from gateway.cli.checks.redis_version import RedisVersionCheck
 from gateway.cli.doctor import examine
+from tests.support.fake_api import node_status
 from tests.support.patients import MIB, SERVER, developer, levels, patient, said
 
 OK, WARNING, PROBLEM = Level.OK, Level.WARNING, Level.PROBLEM
@@ -181,6 +182,14 @@ def test_clocks_of_servers_that_are_apart_are_a_warning_though_each_is_near_ours
     apart = served({"ahead": 0.4, "where": "a:1"}, {"ahead": -0.4, "where": "b:1"})
     assert levels(ClocksCheck(), apart) == [WARNING]
     assert "0.8 s apart" in said(ClocksCheck(), apart)
+
+
+def test_a_node_whose_clock_is_off_is_named() -> None:
+    for seconds, level in ((0.3, OK), (0.8, WARNING), (-0.8, WARNING), (30.0, PROBLEM)):
+        nodes = (node_status("n1"), node_status("n2", time=1_700_000_000 + seconds))
+        off = patient(nodes=nodes, asked_at=(1_699_999_999.9, 1_700_000_000.1))
+        assert levels(ClocksCheck(), off) == [level], seconds
+        assert (level is OK) or ("node n2" in said(ClocksCheck(), off))
 
 
 def test_without_a_redis_only_its_absence_is_told() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.broker.dead_letters_base import KeptLetter
-from gateway.cli.dead_letters import HEADER, as_json, row, when
+from gateway.cli.dead_letters import HEADER, as_json, row
 from tests.unit.cli.conftest import Run
 
 NOWHERE = ("--redis-url", "redis://:s3cret@127.0.0.1:1/0")
@@ -64,8 +64,3 @@ def test_a_row_shows_what_can_be_read_of_an_event(event: bytes | None, shown: tu
 def test_an_event_that_is_no_text_is_escaped() -> None:
     assert as_json(letter(b"\xff{"))["event"] == "\\xff{"
     assert as_json(letter(None))["event"] is None
-
-
-def test_a_time_is_a_date_while_there_are_dates() -> None:
-    assert when(1_700_000_000.9) == "2023-11-14 22:13:20"
-    assert when(1e15) == "1000000000000000"

@@ -279,6 +279,8 @@ async def test_best_effort_events_of_the_api_pass_byte_for_byte_and_are_dropped_
         rig.fanout.permits[ROOM] = 0
         await rig.receive(ROOM, BestEffortEvent(ADMIN, b"{2}"), BestEffortEvent(ADMIN, b"{3}"))
         assert rig.observer.dropped == {"queue_full": 2}
+        assert rig.observer.tenants == {ROOM.tenant: 3}
+        assert rig.observer.tenants_dropped == {ROOM.tenant: 2}
         assert rig.drop_rate.share() == 2 / 3
         assert rig.interest.position(ROOM) == ZERO
         assert not rig.observer.repairs

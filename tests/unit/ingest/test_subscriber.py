@@ -11,7 +11,10 @@ import pytest
 from gateway.fanout.base import CoreStats, Occupancy, Submission
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
-from gateway.ingest.subscriber import BATCH_EVENTS, PATIENCE_SECONDS, RedisSubscriber
+from gateway.ingest.pace import BATCH_EVENTS, PATIENCE_SECONDS
+from gateway.ingest.pubsub_link import LinkOptions
+from gateway.ingest.subscriber import RedisSubscriber
+from gateway.ingest.tenant_share import TenantShare
 from gateway.protocol.routing import RoutingTable
 from gateway.resilience.circuit_breaker import BreakerState, CircuitBreaker
 from gateway.resilience.jitter import DecorrelatedJitter
@@ -47,7 +50,7 @@ class FakeFanout:
 class Rig:
     """A subscriber among fakes. Between two attempts it waits until the test calls `next_attempt`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tenant_rate: float = 0) -> None:
         self.clock = FakeClock()
         self.broker = FakeBroker()
         self.fanout = FakeFanout()
@@ -62,12 +65,15 @@ class Rig:
             self.interest,
             RoutingTable(),
             self.fanout,
-            breaker=self.breaker,
-            jitter=DecorrelatedJitter(1, 30, lambda low, high: high),
+            LinkOptions(
+                breaker=self.breaker,
+                jitter=DecorrelatedJitter(1, 30, lambda low, high: high),
+                clock=self.clock,
+                sleep=self._sleep,
+            ),
             drop_rate=self.drop_rate,
             observer=self.observer,
-            clock=self.clock,
-            sleep=self._sleep,
+            share=TenantShare(tenant_rate, self.clock),
         )
 
     async def _sleep(self, seconds: float) -> None:
@@ -96,8 +102,8 @@ class Rig:
 
 
 @asynccontextmanager
-async def started() -> AsyncIterator[Rig]:
-    rig = Rig()
+async def started(tenant_rate: float = 0) -> AsyncIterator[Rig]:
+    rig = Rig(tenant_rate)
     await rig.subscriber.start()
     await settle()
     try:
@@ -370,3 +376,14 @@ async def test_workers_that_are_far_behind_are_waited_for_but_not_for_long() -> 
         rig.fanout.in_flight = 0
         await rig.receive((KITCHEN, event(n=3)))
         assert len(rig.fanout.batches) == 3
+
+
+async def test_what_each_tenant_brings_and_loses_is_told() -> None:
+    async with started(tenant_rate=2) as rig:
+        await rig.answer()
+        rig.fanout.full = {Room(2, 5)}
+        await rig.receive(*[(KITCHEN, event(tenant=tenant)) for tenant in (1, 1, 1, 2, 3)], (KITCHEN, b"{"))
+        assert rig.observer.tenants == {1: 3, 2: 1, 3: 1}
+        assert rig.observer.tenants_dropped == {1: 1, 2: 1}
+        assert rig.observer.dropped == {"tenant_rate": 1, "queue_full": 1, "bad_json": 1}
+        assert rig.observer.submitted == 3

@@ -68,6 +68,8 @@ DEFAULTS: dict[str, Any] = {
     "drop_alert_window": 60.0,
     "drop_alert_every": 300.0,
     "tracing": "off",
+    "workers_directory": "",
+    "metrics_tenants": 20,
 }
 
 
@@ -136,6 +138,8 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "GATEWAY_DROP_ALERT_WINDOW": "18",
         "GATEWAY_DROP_ALERT_EVERY": "19",
         "GATEWAY_TRACING": "on",
+        "GATEWAY_METRICS_TENANTS": "21",
+        "GATEWAY_WORKERS_DIRECTORY": "/run/gateway/workers",
     }
     assert values.keys() == {f"GATEWAY_{name.upper()}" for name in DEFAULTS}
     settings = Settings.load(values)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.endpoints.catchup import STATUSES
@@ -51,8 +52,7 @@ class Core:
 
 
 def scrape(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    body, content_type = metrics.render()
-    assert content_type.startswith("text/plain; version=")
+    body = generate_latest(metrics.registry)
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(body.decode())
@@ -131,7 +131,7 @@ def test_plain_numbers_exist_from_the_start() -> None:
 
 def test_two_applications_do_not_share_numbers() -> None:
     first, second = Metrics(), Metrics()
-    first.on_connected("waiter")
+    first.on_connected("waiter", 1)
     assert value(first, "connections", endpoint="waiter") == 1
     assert value(second, "connections", endpoint="waiter") == 0
 
@@ -170,21 +170,44 @@ def test_what_slow_connections_cost_is_counted() -> None:
 def test_connections_come_and_go() -> None:
     metrics = Metrics()
     metrics.on_handshake("waiter", "accepted")
-    metrics.on_connected("waiter")
-    metrics.on_connected("diner")
-    metrics.on_disconnected("waiter", WSCloseCode.GOING_AWAY)
+    metrics.on_connected("waiter", 1)
+    metrics.on_connected("diner", 1)
+    metrics.on_disconnected("waiter", 1, WSCloseCode.GOING_AWAY)
     assert value(metrics, "handshakes_total", endpoint="waiter", outcome="accepted") == 1
     assert value(metrics, "connections", endpoint="waiter") == 0
     assert value(metrics, "connections", endpoint="diner") == 1
     assert value(metrics, "closes_total", code="1001") == 1
 
 
+def test_connections_are_counted_by_tenant_too() -> None:
+    metrics = Metrics(tenants=1)
+    for tenant in (7, 7, 8):
+        metrics.on_connected("waiter", tenant)
+    metrics.live.on_tenants({8: 20}, {8: 1})
+    series = scrape(metrics)
+    shown = {
+        (name.removeprefix("gateway_tenant_"), labels[0][1]): number
+        for (name, labels), number in series.items()
+        if name.startswith("gateway_tenant_")
+    }
+    assert shown == {
+        ("connections", "8"): 1,
+        ("connections", "other"): 2,
+        ("events_total", "8"): 20,
+        ("events_total", "other"): 0,
+        ("events_dropped_total", "8"): 1,
+        ("events_dropped_total", "other"): 0,
+    }
+    metrics.on_disconnected("waiter", 7, 1000)
+    assert value(metrics, "tenant_connections", tenant="other") == 1
+
+
 def test_no_client_makes_series_without_end() -> None:
     metrics = Metrics()
     before = len(scrape(metrics))
     for code in range(3000, 5000):
-        metrics.on_connected("waiter")
-        metrics.on_disconnected("waiter", code)
+        metrics.on_connected("waiter", 1)
+        metrics.on_disconnected("waiter", 1, code)
     for kind in ("a", "b"):
         metrics.on_client_message(kind)
     assert len(scrape(metrics)) == before
@@ -255,7 +278,7 @@ def test_the_catalogue_is_what_is_scraped() -> None:
     metrics = Metrics()
     metrics.bind_core(Core())
     metrics.set_build("0.1.0", "pure")
-    body, _ = metrics.render()
+    body = generate_latest(metrics.registry)
     scraped = {
         family.name + ("_total" if family.type == "counter" else ""): family
         for family in text_string_to_metric_families(body.decode())
@@ -304,7 +327,7 @@ def test_a_new_core_counts_from_nought() -> None:
     zero = dict.fromkeys(SocketStats.__dataclass_fields__, 0)
     for _ in range(2):
         metrics.bind_core(Core(lambda: replace(STATS, sockets=SocketStats(**zero | {"dropped": 10}))))
-        metrics.render()
+        generate_latest(metrics.registry)
     assert value(metrics, "outbox_dropped_total") == 20
 
 

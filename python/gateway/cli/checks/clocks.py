@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, Final
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Final, NamedTuple
 
 from gateway.cli.checks.base import Finding, ok, problem, warning
 from gateway.cli.checks.patient import Patient
@@ -16,42 +16,63 @@ _ADVICE: Final = (
 )
 
 
+class _Clock(NamedTuple):
+    """Whose it is, by how many seconds it is ahead of this machine's, and how far off that may be."""
+
+    whose: str
+    ahead: float
+    doubt: float
+
+
 class ClocksCheck:
-    """Keeps `base.Check`. Tokens are judged by this machine's clock, streams and places by the servers'."""
+    """Keeps `base.Check`. Tokens are judged by each node's clock, streams and places by the servers'."""
 
     subject: ClassVar[str] = "clocks"
 
     def examine(self, patient: Patient) -> Iterator[Finding]:
         """See `Check.examine`."""
-        if not patient.servers:
-            return
+        servers = [_Clock(server.where, server.ahead, server.doubt) for server in patient.servers]
+        clocks = servers + _of_nodes(patient)
         leeway = patient.settings.token_leeway if patient.settings is not None else 5.0
-        agreed = True
-        for server in patient.servers:
-            off = max(0.0, abs(server.ahead) - server.doubt)
-            if off < NOTICEABLE:
-                continue
-            agreed = False
-            side = "ahead of" if server.ahead > 0 else "behind"
-            found = f"the clock of {server.where} is {off:.1f} s {side} this machine's"
-            if off > leeway:
-                yield problem(
-                    self.subject,
-                    f"{found}, more than GATEWAY_TOKEN_LEEWAY ({leeway:g} s): with an issuer's clock like that, tokens "
-                    "are refused or live too long",
-                    _ADVICE,
-                )
-            else:
-                yield warning(self.subject, found, _ADVICE)
-        first = min(patient.servers, key=lambda server: server.ahead)
-        last = max(patient.servers, key=lambda server: server.ahead)
-        if (apart := last.ahead - first.ahead - first.doubt - last.doubt) >= NOTICEABLE:
-            agreed = False
-            yield warning(
-                self.subject,
-                f"the clocks of {first.where} and {last.where} are {apart:.1f} s apart: after a failover the ids of "
-                "critical events may go back, and histories begin again",
-                _ADVICE,
-            )
-        if agreed:
-            yield ok(self.subject, f"this machine and Redis agree within {NOTICEABLE:g} s")
+        faults = [finding for clock in clocks if (finding := self._against_ours(clock, leeway)) is not None]
+        if servers and (finding := self._apart(servers)) is not None:
+            faults.append(finding)
+        yield from faults
+        if clocks and not faults:
+            yield ok(self.subject, f"this machine and the {len(clocks)} that were asked agree within {NOTICEABLE:g} s")
+
+    def _against_ours(self, clock: _Clock, leeway: float) -> Finding | None:
+        off = max(0.0, abs(clock.ahead) - clock.doubt)
+        if off < NOTICEABLE:
+            return None
+        side = "ahead of" if clock.ahead > 0 else "behind"
+        found = f"the clock of {clock.whose} is {off:.1f} s {side} this machine's"
+        if off <= leeway:
+            return warning(self.subject, found, _ADVICE)
+        return problem(
+            self.subject,
+            f"{found}, more than GATEWAY_TOKEN_LEEWAY ({leeway:g} s): a token that is good by one is none by the other",
+            _ADVICE,
+        )
+
+    def _apart(self, servers: Sequence[_Clock]) -> Finding | None:
+        first = min(servers, key=lambda clock: clock.ahead)
+        last = max(servers, key=lambda clock: clock.ahead)
+        apart = last.ahead - first.ahead - first.doubt - last.doubt
+        if apart < NOTICEABLE:
+            return None
+        return warning(
+            self.subject,
+            f"the clocks of {first.whose} and {last.whose} are {apart:.1f} s apart: after a failover the ids of "
+            "critical events may go back, and histories begin again",
+            _ADVICE,
+        )
+
+
+def _of_nodes(patient: Patient) -> list[_Clock]:
+    before, after = patient.asked_at
+    return [
+        _Clock(f"node {status.get('node')}", float(status["time"]) - (before + after) / 2, (after - before) / 2)
+        for status in patient.nodes or ()
+        if isinstance(status.get("time"), int | float)
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import stat
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,8 @@ from gateway.broker.runtime_file import find_embedded_url
 from gateway.broker.server_facts import server_facts
 from gateway.broker.server_process import find_binary
 from gateway.cli.checks.patient import Patient
+from gateway.cli.node_sample import NodeSample
+from gateway.cli.operator_api import OperatorApi, OperatorApiError
 from gateway.errors import BrokerError, CoreMissingError, EmbeddedServerError, SettingsError
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.settings import FILE_SUFFIX, Settings, secret_variables
@@ -24,8 +27,14 @@ from gateway.types import SystemClock
 _REDIS = ("GATEWAY_REDIS_URL", "GATEWAY_REDIS_URL_FILE")
 
 
-def gather(environ: Mapping[str, str], redis_url: str | None) -> Patient:
-    """Look at everything; what cannot be looked at is said in the patient. Never raises for what is wrong with it."""
+def gather(environ: Mapping[str, str], redis_url: str | None, api: OperatorApi | None = None) -> Patient:
+    """Look at everything; what cannot be looked at is said in the patient. Never raises for what is wrong with it.
+
+    Args:
+        environ: where settings are.
+        redis_url: wins over the one of the settings.
+        api: of a gateway that runs, to ask it for all nodes; None asks nobody.
+    """
     settings, complaints = _settings(environ, redis_url)
     url, embedded = _find_redis(environ, redis_url, settings)
     about_redis: dict[str, Any] = asyncio.run(_ask_redis(url)) if url else {}
@@ -40,6 +49,7 @@ def gather(environ: Mapping[str, str], redis_url: str | None) -> Patient:
         embedding_complaint=_embedding_complaint(),
         secret_files=_secret_files(environ),
         **about_redis,
+        **({} if api is None else _ask_nodes(api)),
     )
 
 
@@ -71,13 +81,26 @@ async def _ask_redis(url: str) -> dict[str, Any]:
         commands = RedisCommands(url, CircuitBreaker("commands", SystemClock()))
     except SettingsError as error:
         return {"redis_complaint": str(error)}
+    found: dict[str, Any] = {}
     try:
-        servers = await server_facts(commands)
-        return {"servers": tuple(servers), "denied": tuple(await denied(commands))}
+        found["servers"] = tuple(await server_facts(commands))
+        found["denied"] = tuple(await denied(commands))
     except BrokerError as error:
-        return {"redis_complaint": str(error)}
+        found["redis_complaint"] = str(error)
     finally:
         await commands.close()
+    return found
+
+
+def _ask_nodes(api: OperatorApi) -> dict[str, Any]:
+    before = time.time()
+    try:
+        answer = api.get("/nodes")
+    except OperatorApiError as error:
+        return {"nodes_complaint": str(error)}
+    after = time.time()
+    sample = NodeSample.of(answer, after)
+    return {"nodes": tuple(sample.nodes.values()), "silent": sample.silent, "asked_at": (before, after)}
 
 
 def core_complaint() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.broker.permissions import Denied
 from gateway.broker.server_facts import ServerFacts
@@ -26,6 +27,10 @@ class Patient:
         open_files: the soft and the hard limit of open files; -1 is no limit.
         core_complaint: why the native core cannot be imported; empty where it can.
         embedding_complaint: why an embedded server cannot be started here; empty where one can.
+        nodes: every node's status, as the operator API gives it; None where no gateway was to be asked.
+        silent: nodes that live and did not answer.
+        asked_at: Unix seconds of this machine before the nodes were asked, and after.
+        nodes_complaint: why none could be asked; empty where they could.
         secret_files: variables that name a file of a secret, and its permission bits, for files that are there.
     """
 
@@ -40,6 +45,10 @@ class Patient:
     open_files: tuple[int, int] = (1_048_576, 1_048_576)
     core_complaint: str = ""
     embedding_complaint: str = ""
+    nodes: tuple[Mapping[str, Any], ...] | None = None
+    silent: tuple[str, ...] = ()
+    asked_at: tuple[float, float] = (0.0, 0.0)
+    nodes_complaint: str = ""
     secret_files: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -53,6 +53,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
         version: of the gateway.
         environment: `development` or `production`.
         uptime_seconds: since its start.
+        time: Unix seconds of its clock, as it answered.
         fanout: the core, `native` or `pure`.
         draining: whether it sends its clients away.
         ready: whether it should get new connections.
@@ -75,6 +76,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     version: str
     environment: str
     uptime_seconds: float
+    time: float
     fanout: str
     draining: bool
     ready: bool
@@ -131,6 +133,7 @@ async def status_of(edge: Edge) -> NodeStatus:
         version=_VERSION,
         environment=edge.api.environment,
         uptime_seconds=round(edge.api.clock.time() - edge.api.started, 3),
+        time=edge.api.clock.time(),
         fanout=edge.fanout.name,
         draining=edge.draining,
         ready=ready["status"] == "ready",
