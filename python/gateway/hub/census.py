@@ -27,6 +27,9 @@ PAGE: Final = 64
 MOST_BYTES: Final = MAX_ANSWER_BYTES // 2
 """JSON of one page; with the one thing that goes over it, it is still an answer."""
 
+MOST_PRESENT: Final = 5_000
+"""Users, and table sessions, of one branch that a node names: a megabyte. Restaurants have fewer."""
+
 LOOK_SECONDS: Final = 0.5
 """How long a page of connections may take to be found: half of what other nodes wait for it."""
 
@@ -143,22 +146,29 @@ class Census:
         return count
 
     async def presence(self, room: Room) -> Presence:
-        """Who is in a room."""
+        """Who is in a room, up to `MOST_PRESENT` users and as many table sessions."""
         users: defaultdict[str, Counter[str]] = defaultdict(Counter)
         sessions: Counter[int] = Counter()
+        is_cut = False
         async for info in self._all(room.tenant, 0):
             if all(member.room != room for member in info.memberships):
                 continue
             subject = subject_of(info)
             kind, _, name = subject.partition(":")
             if kind == "session":
+                if int(name) not in sessions and len(sessions) == MOST_PRESENT:
+                    is_cut = True
+                    continue
                 sessions[int(name)] += 1
+            elif subject not in users and len(users) == MOST_PRESENT:
+                is_cut = True
             else:
                 users[subject][endpoint_of(info) or "other"] += 1
         nodes = (self._node,)
         return Presence(
             {subject: Group(dict(counts), nodes) for subject, counts in users.items()},
             {session: Group({"diner": count}, nodes) for session, count in sessions.items()},
+            is_cut,
         )
 
     async def _candidates(self, wanted: Wanted, after: int) -> AsyncIterator[ConnectionInfo]:

@@ -83,10 +83,11 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """Who is in a room: users by subject, table sessions by number."""
+    """Who is in a room: users by subject, table sessions by number; `is_cut` says that there are more."""
 
     users: dict[str, Group]
     sessions: dict[int, Group]
+    is_cut: bool = False
 
 
 def merge_rooms(lists: Sequence[RoomsFound], limit: int) -> tuple[list[RoomView], bool]:
@@ -109,12 +110,14 @@ def merge_presence(parts: Iterable[Presence]) -> Presence:
     """Who is in a room on any of several nodes."""
     users: dict[str, Group] = {}
     sessions: dict[int, Group] = {}
+    is_cut = False
     for part in parts:
+        is_cut |= part.is_cut
         for subject, group in part.users.items():
             users[subject] = _join(users.get(subject), group)
         for session, group in part.sessions.items():
             sessions[session] = _join(sessions.get(session), group)
-    return Presence(dict(sorted(users.items())), dict(sorted(sessions.items())))
+    return Presence(dict(sorted(users.items())), dict(sorted(sessions.items())), is_cut)
 
 
 def _sum(one: RoomView, other: RoomView) -> RoomView:

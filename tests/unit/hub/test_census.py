@@ -167,6 +167,21 @@ def test_rooms_of_several_nodes_are_added_up_and_cut_where_they_are_complete() -
     assert merge_rooms([found(room(2, 1), cut=True), other], 5) == ([room(2, 5)], True)
 
 
+async def test_of_a_crowd_some_are_left_out_and_that_is_said(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(census_module, "MOST_PRESENT", 2)
+    for number in (1, 2, 1, 2):
+        node.come(1, f"user:{number}")
+        node.come(1, f"session:{number}", endpoint="diner")
+    found = await node.census.presence(Room(1, 5))
+    assert (len(found.users), len(found.sessions), found.is_cut) == (2, 2, False)
+    node.come(1, "session:3", endpoint="diner")
+    found = await node.census.presence(Room(1, 5))
+    assert (sorted(found.sessions), found.is_cut) == ([1, 2], True)
+    node.come(2, "user:1")
+    other = await node.census.presence(Room(2, 5))
+    assert merge_presence([other, found]).is_cut
+
+
 async def test_answers_are_cut_before_they_are_too_long(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [node.come(1, f"user:{number}", (number,)) for number in range(1, 6)]
     monkeypatch.setattr(census_module, "MOST_BYTES", 300)

@@ -133,15 +133,15 @@ def connections_router(edge: Callable[[], Edge]) -> APIRouter:
 def _page(answers: Answers, limit: int) -> Connections:
     """The first of what all nodes found, in the order of nodes and numbers."""
     page: list[ConnectionView] = []
-    for node, body in sorted(answers.bodies.items()):
-        found = msgspec.json.decode(body, type=Found)
+    bodies, silent = answers.read(Found)
+    for node, found in bodies.items():
         page += found.connections
         if len(page) > limit:
             page = page[:limit]
-            return Connections(page, page[-1].connection, answers.silent)
+            return Connections(page, page[-1].connection, silent)
         if found.looked_up_to is not None:
-            return Connections(page, f"{node}-{found.looked_up_to}", answers.silent)
-    return Connections(page, None, answers.silent)
+            return Connections(page, f"{node}-{found.looked_up_to}", silent)
+    return Connections(page, None, silent)
 
 
 def node_and_number(name: str) -> tuple[str, int]:
