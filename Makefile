@@ -35,6 +35,11 @@ test: setup ## set up, then run every check and every test; the last line counts
 check: setup ## fast: format, lint, types, imports, stubs, clippy, unit tests
 	@$(BIN)/python -m scripts.run_tests --fast
 
+DIST ?= dist
+wheel: setup ## the wheel, for every CPython from 3.11 up, and the source distribution, in dist/
+	$(BIN)/maturin build --quiet --release --locked --interpreter $(BIN)/python --out $(DIST)
+	$(BIN)/maturin sdist --out $(DIST)
+
 format: setup ## rewrite the sources in the house's format
 	$(BIN)/ruff check --quiet --fix --exit-zero .
 	$(BIN)/ruff format --quiet .
@@ -46,6 +51,9 @@ docs: setup ## write the tables of docs/reference anew from the code
 clients: setup ## build and test the clients: TypeScript (needs Node 20 or newer, with npm) and Python
 	@$(BIN)/python -m scripts.clients
 
+browser: setup ## the demo page in headless Chromium; builds the TypeScript client if it is not built
+	@$(BIN)/python -m scripts.browser $(ARGS)
+
 conformance: setup ## the Autobahn cases against the native read side
 	@$(BIN)/python -m pytest tests/conformance $(ARGS)
 
@@ -55,12 +63,15 @@ faults: setup ## break everything that can break (about 20 minutes); writes docs
 churn: setup ## 100,000 connections come and go, and leave nothing behind
 	@CHURN_CONNECTIONS=100000 $(BIN)/python -m pytest tests/integration/test_churn.py -s $(ARGS)
 
-bench: setup ## index and serialization, native against pure; prints the ratios
+bench: setup ## index, serialization and resume; prints the ratios
 	$(BIN)/python -m pytest benches --benchmark-only --benchmark-sort=name --benchmark-json=.benchmarks/latest.json -q -p no:randomly --timeout=600
 	$(BIN)/python -m scripts.bench_table .benchmarks/latest.json
 
 bench-load: setup ## load against real sockets and peers (about 15 minutes); writes benches/results
 	$(BIN)/python -m benches.load $(ARGS)
+
+bench-relay: setup ## events by Redis to clients, by rooms and nodes (about 6 minutes); writes benches/results
+	$(BIN)/python -m benches.relay $(ARGS)
 
 lock: .venv/.packages ## resolve requirements.lock and Cargo.lock anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -71,7 +82,7 @@ hooks: setup ## install the git hook that runs make check before a commit
 	$(BIN)/pre-commit install
 
 clean: ## remove what set-up and builds have made
-	rm -rf .venv .venvs target dist clients/typescript/{node_modules,dist,build} .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venvs target dist clients/typescript/{node_modules,dist,build} python/gateway/endpoints/demo/assets/fanout-client.js .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find python -name '*.so' -delete
 
-.PHONY: help setup run test check clients conformance faults churn format docs bench bench-load lock hooks clean
+.PHONY: help setup run test check clients browser conformance faults churn format docs bench bench-load bench-relay wheel lock hooks clean

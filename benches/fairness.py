@@ -3,9 +3,10 @@
 A gateway as `gateway serve` runs it, with `GATEWAY_EVENT_RATE_PER_TENANT` as each tenant's share. A quiet tenant
 publishes a few events a second; a noisy one publishes its share in one half of each round, and ten times that in the
 other. What is compared is the quiet tenant's latency from publish to receipt, of which the p99 may grow by a quarter.
-For contrast the same is done without a share.
+The same is done without a share, where all ten times are delivered: then it is the turns that tenants take which count.
 
-Redis, the noisy tenant's clients and its producer are processes of their own; the quiet tenant's are in this one.
+Redis, the noisy tenant's clients and its producer are processes of their own; the quiet tenant's are in this one. The
+noisy clients are the load bench's, in Rust: in life they are on other machines, and must not take the cores away.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import asyncio
 import json
 import multiprocessing
 import multiprocessing.sharedctypes
-import multiprocessing.synchronize
 import os
 import statistics
 import subprocess
@@ -30,6 +30,8 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from websockets.asyncio.client import ClientConnection, connect
 
+from benches.load.binaries import Binaries
+from benches.load.client import LoadClient
 from gateway.auth.jwt import issue_staff_token
 from gateway.broker.embedded import EmbeddedServer
 from gateway.broker.server_process import free_port
@@ -73,17 +75,23 @@ def p99(values: list[float]) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[98]
 
 
-async def measure(numbers: Numbers, redis_url: str, *, limited: bool) -> Latencies:
+async def measure(binaries: Binaries, numbers: Numbers, redis_url: str, *, limited: bool) -> Latencies:
     """One gateway, all rounds; each half's latencies together.
 
     Raises:
         AssertionError: an event of the quiet tenant was lost, or came out of order.
     """
-    with _gateway(redis_url, numbers.share if limited else 0) as port, _noise(port, redis_url, numbers) as noise:
+    with (
+        _gateway(redis_url, numbers.share if limited else 0) as port,
+        _listeners(binaries, port, numbers),
+        _noise(redis_url) as noise,
+    ):
         async with AsyncExitStack() as stack:
             redis = await stack.enter_async_context(Redis.from_url(redis_url))
             clients = [
-                await stack.enter_async_context(connect(_url(port, QUIET, number), compression=None))
+                await stack.enter_async_context(
+                    connect(f"ws://127.0.0.1:{port}{_path(QUIET, number)}", compression=None)
+                )
                 for number in range(numbers.quiet_clients)
             ]
             for client in clients:
@@ -132,7 +140,7 @@ def _event(tenant: int, number: int) -> str:
     )
 
 
-def _url(port: int, tenant: int, number: int) -> str:
+def _path(tenant: int, number: int) -> str:
     token = issue_staff_token(
         DEVELOPMENT_SECRET,
         tenant=tenant,
@@ -143,7 +151,7 @@ def _url(port: int, tenant: int, number: int) -> str:
         expires_in=3_600,
         clock=SystemClock(),
     )
-    return f"ws://127.0.0.1:{port}/ws/admin?token={token}"
+    return f"/ws/admin?token={token}"
 
 
 @contextmanager
@@ -181,23 +189,26 @@ def _dropped(port: int) -> int:
 
 
 @contextmanager
-def _noise(port: int, redis_url: str, numbers: Numbers) -> Iterator[multiprocessing.sharedctypes.Synchronized[int]]:
-    """Its clients and its producer; what is yielded sets its events a second."""
+def _listeners(binaries: Binaries, port: int, numbers: Numbers) -> Iterator[None]:
+    """Its clients. They take the events for none of the load bench's own, and read them all the same."""
+    paths = [_path(NOISY, number) for number in range(numbers.noisy_clients)]
+    with LoadClient(binaries, port, paths, numbers.noisy_clients, size=256) as clients:
+        clients.joined()
+        yield
+        assert clients.taken()["malformed"] > 0, "the noisy tenant's clients got nothing"
+
+
+@contextmanager
+def _noise(redis_url: str) -> Iterator[multiprocessing.sharedctypes.Synchronized[int]]:
+    """Its producer; what is yielded sets its events a second."""
     rate = _spawn.Value("i", 0)
-    ready = _spawn.Event()
-    processes = [
-        _spawn.Process(target=_listen_all, args=(port, numbers.noisy_clients, ready), daemon=True),
-        _spawn.Process(target=_publish_all, args=(redis_url, rate), daemon=True),
-    ]
-    for process in processes:
-        process.start()
+    process = _spawn.Process(target=_publish_all, args=(redis_url, rate), daemon=True)
+    process.start()
     try:
-        assert ready.wait(60), "the noisy tenant's clients did not connect"
         yield rate
     finally:
-        for process in processes:
-            process.terminate()
-            process.join(10)
+        process.terminate()
+        process.join(10)
 
 
 def _publish_all(redis_url: str, rate: multiprocessing.sharedctypes.Synchronized[int]) -> None:
@@ -212,27 +223,6 @@ def _publish_all(redis_url: str, rate: multiprocessing.sharedctypes.Synchronized
             pipeline.publish("branch:5:admin", _event(NOISY, number))
             number, owed = number + 1, owed - 1
         pipeline.execute()
-
-
-def _listen_all(port: int, count: int, ready: multiprocessing.synchronize.Event) -> None:
-    asyncio.run(_listen(port, count, ready))
-
-
-async def _listen(port: int, count: int, ready: multiprocessing.synchronize.Event) -> None:
-    async def one(number: int) -> None:
-        async with connect(_url(port, NOISY, number), compression=None, max_queue=None) as client:
-            await client.recv()
-            welcomed.release()
-            async for _ in client:
-                pass
-
-    welcomed = asyncio.Semaphore(0)
-    async with asyncio.TaskGroup() as group:
-        for number in range(count):
-            group.create_task(one(number))
-        for _ in range(count):
-            await welcomed.acquire()
-        ready.set()
 
 
 # --- the report ------------------------------------------------------------------------------------------------------
@@ -258,10 +248,11 @@ def report(numbers: Numbers, limited: Latencies, unlimited: Latencies) -> str:
 
 async def both(numbers: Numbers) -> tuple[Latencies, Latencies]:
     """With the share as a limit, and without."""
+    binaries = Binaries.build()
     with EmbeddedServer.running() as redis_url:
         return (
-            await measure(numbers, redis_url, limited=True),
-            await measure(numbers, redis_url, limited=False),
+            await measure(binaries, numbers, redis_url, limited=True),
+            await measure(binaries, numbers, redis_url, limited=False),
         )
 
 
@@ -272,7 +263,7 @@ def main(
     numbers = QUICK if quick else FULL
     limited, unlimited = asyncio.run(both(numbers))
     print(report(numbers, limited, unlimited), end="")
-    if not quick and p99(limited.beside_flood) > AIM * p99(limited.beside_share):
+    if not quick and any(p99(found.beside_flood) > AIM * p99(found.beside_share) for found in (limited, unlimited)):
         raise typer.Exit(1)
 
 

@@ -21,6 +21,7 @@ class Binaries:
 
     load_client: Path
     bare_server: Path
+    relay_load: Path
 
     @classmethod
     def build(cls, *, release: bool = True) -> Binaries:
@@ -48,4 +49,4 @@ class Binaries:
             message = json.loads(line)
             if message.get("executable"):
                 found[message["target"]["name"]] = Path(message["executable"])
-        return cls(found["load-client"], found["bare-server"])
+        return cls(found["load-client"], found["bare-server"], found["relay-load"])

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +34,15 @@ class Memory:
     pss: int
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """User and system time of all of a process' threads, those that have ended included.
+
+    The numbers behind `/proc/<pid>/stat`, which gives them in hundredths of a second, to the nanosecond:
+    clock_getcpuclockid(3) is this arithmetic (Linux, include/linux/posix-timers.h).
+    """
+    return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
+
+
 class JsonProcess:
     """Not thread-safe. As a context manager it ends the process, and only that one, on the way out."""
 
@@ -42,16 +51,16 @@ class JsonProcess:
         name: str,
         command: Sequence[str | Path],
         *,
-        core: int,
+        core: int | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Start it on a core; `environment` is added to our own."""
+        """Start it, on a core or wherever the system likes; `environment` is added to our own."""
         self.name = name
         self._pending = b""
         # A file and not a pipe: nobody reads it while the process runs, and a full pipe would stop it.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `stop`
         try:
-            with on_core(core):
+            with on_core(core) if core is not None else nullcontext():
                 self._process = subprocess.Popen(
                     [str(word) for word in command],
                     cwd=ROOT,
@@ -125,12 +134,8 @@ class JsonProcess:
         return line
 
     def cpu_seconds(self) -> float:
-        """User and system time of all its threads, those that have ended included.
-
-        The numbers behind `/proc/<pid>/stat`, which gives them in hundredths of a second, to the nanosecond:
-        clock_getcpuclockid(3) is this arithmetic (Linux, include/linux/posix-timers.h).
-        """
-        return time.clock_gettime((~self.pid << 3) | _CPUCLOCK_SCHED)
+        """See `cpu_seconds_of`."""
+        return cpu_seconds_of(self.pid)
 
     def memory(self) -> Memory:
         """What it occupies now."""

@@ -88,7 +88,7 @@ class Result:
         Raises:
             BenchError: there is none.
         """
-        paths = sorted(folder.glob("*.json"))
+        paths = sorted(folder.glob("[0-9]*.json"))
         if not paths:
             raise BenchError("there is no result yet: run `make bench-load`")
         return cls.load(paths[-1])

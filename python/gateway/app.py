@@ -14,8 +14,10 @@ from fastapi import APIRouter, FastAPI
 from gateway.auth.issuers_file import load_issuers
 from gateway.auth.origin import OriginPolicy
 from gateway.auth.revocation import RevocationCheck
+from gateway.endpoints.api.router import answer_nodes, api_router
 from gateway.endpoints.attempts import Attempts
 from gateway.endpoints.catchup import catchup_router
+from gateway.endpoints.demo.router import Demo, demo_router
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
@@ -24,6 +26,7 @@ from gateway.endpoints.websocket import websocket_router
 from gateway.errors import GatewayError
 from gateway.fanout.base import Fanout
 from gateway.hub.catchup import Catchup
+from gateway.hub.census import Census
 from gateway.hub.drain import Drain
 from gateway.hub.manager import ConnectionManager
 from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
@@ -40,7 +43,9 @@ from gateway.telemetry.logging import configure_logging, get_logger
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import install_redaction
 from gateway.types import Clock, SystemClock
+from gateway.wiring.api import api_parts
 from gateway.wiring.core import fanout_core
+from gateway.wiring.demo import demo_parts
 from gateway.wiring.greeting import greet
 from gateway.wiring.ground import Ground
 from gateway.wiring.limits import limit_parts
@@ -63,6 +68,7 @@ class _Running:
     edge: Edge
     ways_in: WayInParts
     drain: Drain
+    demo: Demo | None
     draining: asyncio.Task[None] | None = None
 
 
@@ -97,8 +103,9 @@ class Gateway:
         self._running: _Running | None = None
         self._keeper = ConnectionKeeper(self._on_server_shutdown)
         self._goodbye: asyncio.Task[None] | None = None  # held, since the loop itself holds tasks weakly
+        self._draining: asyncio.Task[None] | None = None
         self.router = APIRouter()
-        for part in (websocket_router, catchup_router, health_router, metrics_router):
+        for part in (websocket_router, catchup_router, health_router, metrics_router, api_router):
             self.router.include_router(part(self._edge))
 
     def _edge(self) -> Edge:
@@ -110,6 +117,23 @@ class Gateway:
                 "the gateway is not running: pass gateway.lifespan to FastAPI(lifespan=…), or enter it in your own"
             )
         return self._running
+
+    @property
+    def demo_router(self) -> APIRouter:
+        """The routes of the demo page, which are not among those of `router`.
+
+        Raises:
+            GatewayError: this is not development.
+        """
+        if self.settings.environment != "development":
+            raise GatewayError("the demo page is for development: GATEWAY_ENVIRONMENT is something else")
+
+        def demo() -> Demo:
+            found = self._started().demo
+            assert found is not None, "made at each start in development"  # noqa: S101
+            return found
+
+        return demo_router(demo)
 
     @property
     def fanout(self) -> Fanout:
@@ -159,6 +183,10 @@ class Gateway:
             running.draining = asyncio.create_task(self._drain(running), name="gateway-drain")
         # Shielded: one caller that is cancelled must not stop it for the others.
         await asyncio.shield(running.draining)
+
+    def _begin_drain(self) -> None:
+        """Begin to drain without waiting for its end; for the operator API."""
+        self._draining = asyncio.get_running_loop().create_task(self.drain(), name="gateway-drain-asked")
 
     def _on_server_shutdown(self) -> None:
         """The server that handed sockets over shuts down, and waits until the keeper says that nobody is left."""
@@ -212,8 +240,17 @@ class Gateway:
             heartbeat=settings.heartbeat_interval,
         )
         fanout.bind(manager)
+        api = api_parts(ground, redis, self.routing, reads, node=manager.node, drain=self._begin_drain)
         ways_in = way_in_parts(
-            ground, redis, fanout, self.routing, rights.watch, interest=interest, rooms=rooms, node=manager.node
+            ground,
+            redis,
+            fanout,
+            self.routing,
+            rights.watch,
+            interest=interest,
+            rooms=rooms,
+            node=manager.node,
+            on_question=api.talk.hear,
         )
         edge = Edge(
             fanout=fanout,
@@ -236,20 +273,27 @@ class Gateway:
                 relay=lambda: ways_in.relay.active,
                 lost_at_source=lambda: ways_in.relay.lost_at_source,
             ),
+            api=api,
         )
-        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits))
+        answer_nodes(edge, Census(fanout, manager.node, rooms.position))
+        demo = demo_parts(ground, redis.url, self.routing)
+        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), demo)
+        stack.push_async_callback(limits.beats.stop)
         stack.push_async_callback(limits.keeper.stop)
         stack.push_async_callback(resumes.stop)
         stack.push_async_callback(manager.stop)
         stack.push_async_callback(rights.watch.stop)
+        stack.push_async_callback(api.talk.stop)
         # By itself only where no signal came first: under a server that is not `gateway serve`.
         stack.push_async_callback(self.drain, at_once=True)
         await start_observation(ground, redis.commands)
         await fanout.start()
+        await limits.beats.start()
         await limits.keeper.start()
         await rights.watch.start()
         for way_in in ways_in.in_order:
             await way_in.start()
+        await api.talk.start()
         await greet(ground, redis, ways_in, fanout, self.routing)
 
 
@@ -287,5 +331,7 @@ def _application(gateway: Gateway, lifespan: Callable[[FastAPI], AbstractAsyncCo
         title="Fanout Gateway", version=version("fanout-gateway"), lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.include_router(gateway.router)
+    if gateway.settings.environment == "development":
+        app.include_router(gateway.demo_router)
     app.state.gateway = gateway
     return app

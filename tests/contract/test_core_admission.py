@@ -83,6 +83,21 @@ def test_a_noisy_room_is_full_before_the_node_is(make_core: MakeCore) -> None:
     assert answers == [1, 2, 3, None, None, 4, 5]
 
 
+@pytest.mark.parametrize("kind", ["broadcasts", "bytes"])
+def test_a_noisy_tenant_leaves_a_tenth_of_the_node_to_others(make_core: MakeCore, kind: str) -> None:
+    size = 1 if kind == "broadcasts" else 10
+    core = make_core(limits(broadcasts=1_000, room=0) if kind == "broadcasts" else limits(0, 10_000, 0))
+    attach(core, 1, {ROOM: [A], NEXT_ROOM: [A]})
+    attach(core, 2, {Room(2, 5): [A]})
+    noisy = submit(core, [(room, [A], size) for _ in range(600) for room in (ROOM, NEXT_ROOM)])
+    assert sum(answer is not None for answer in noisy) == 901, "nine times what is free, and the one that is weighed"
+    other = submit(core, [(Room(2, 5), [A], size)] * 200)
+    assert sum(answer is not None for answer in other) == 90
+    for ticket in filter(None, noisy):
+        core.finish(ticket)
+    assert None not in submit(core, [(Room(2, 5), [A], size)] * 700), "what nobody wants is for who does"
+
+
 def test_a_payload_over_the_byte_budget_is_refused_on_an_idle_node(make_core: MakeCore) -> None:
     core = make_core(limits(payload_bytes=10))
     attach(core, 1, {ROOM: [A]})

@@ -1,24 +1,27 @@
-"""What `limits_base` promises, asked of the store in memory and of a real server."""
+"""What `limits_base` promises, asked of the store in memory, of a real server and of a real cluster."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 
-from gateway.broker.limits_base import Claim, ClaimAnswer, LimitStore, PlaceLimit
+from gateway.broker.limits_base import BEAT_KEPT_SECONDS, Claim, ClaimAnswer, LimitStore, PlaceLimit
 from gateway.broker.redis_commands import RedisCommands
 from gateway.broker.redis_limits import RedisLimits
+from gateway.broker.redis_questions import Question, SharedQuestions
 from gateway.errors import BrokerError
-from gateway.protocol.limit_keys import abuse_key, presence_key, tenant_presence_key
+from gateway.protocol.limit_keys import abuse_key, beat_key, presence_key, tenant_presence_key
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.types import SystemClock
 from tests.support.clock import FakeClock
+from tests.support.cluster import ValkeyCluster
 from tests.support.memory_limits import MemoryLimits
 from tests.support.valkey import ValkeyServer
 
@@ -32,9 +35,17 @@ async def commands(valkey: ValkeyServer) -> AsyncIterator[RedisCommands]:
     await made.close()
 
 
-@pytest.fixture(params=["memory", "redis"])
-def store(request: pytest.FixtureRequest, commands: RedisCommands) -> LimitStore:
-    return MemoryLimits(FakeClock()) if request.param == "memory" else RedisLimits(commands)
+@pytest.fixture(params=["memory", "redis", "cluster"])
+async def store(
+    request: pytest.FixtureRequest, valkey: ValkeyServer, cluster: ValkeyCluster
+) -> AsyncIterator[LimitStore]:
+    if request.param == "memory":
+        yield MemoryLimits(FakeClock())
+        return
+    url = valkey.url if request.param == "redis" else cluster.url
+    commands = RedisCommands(url, CircuitBreaker("commands", SystemClock()))
+    yield RedisLimits(commands)
+    await commands.close()
 
 
 @pytest.fixture
@@ -74,6 +85,100 @@ async def test_who_gets_no_place_in_one_set_takes_none_in_the_other(store: Limit
     assert await full(store, *alone) == [None] * 8 + [0]
 
 
+class CountingCommands(RedisCommands):
+    """Counts round trips."""
+
+    trips = 0
+
+    @asynccontextmanager
+    async def asking(self, extra_seconds: float = 0.0) -> AsyncIterator[Redis]:
+        self.trips += 1
+        async with super().asking(extra_seconds) as client:
+            yield client
+
+
+@pytest.fixture
+async def counting(valkey: ValkeyServer) -> AsyncIterator[CountingCommands]:
+    made = CountingCommands(valkey.url, CircuitBreaker("commands", SystemClock()))
+    yield made
+    await made.close()
+
+
+async def test_joins_that_ask_together_share_a_round_trip_and_each_has_its_own_answer(
+    counting: CountingCommands, redis: Redis, tenant: int
+) -> None:
+    await redis.set(f"{{tenant:{tenant}}}:x", "1", ex=60)
+    store = RedisLimits(counting)
+    asking = [
+        store.ask([f"{{tenant:{tenant}}}:{'x' if n % 2 else 'y'}"], claim(tenant, f"n:{n}", everybody=9))
+        for n in range(40)
+    ]
+    answers = await asyncio.gather(*asking)
+    assert counting.trips == 1
+    assert [answer.values for answer in answers] == [[b"1"] if n % 2 else [None] for n in range(40)]
+    assert [answer.full for answer in answers] == [None, None] + [0] * 38
+
+
+async def test_a_question_that_fails_or_is_given_up_harms_no_other(
+    counting: CountingCommands, redis: Redis, tenant: int
+) -> None:
+    wrong = f"{{tenant:{tenant}}}:list"
+    await redis.rpush(wrong, "no string, and no set of places")
+    await redis.expire(wrong, 60)
+    store = RedisLimits(counting)
+    tasks = [
+        asyncio.create_task(asked)
+        for asked in (
+            store.ask([], claim(tenant, "n:1")),
+            store.ask([wrong], None),
+            store.ask([], Claim("n:2", (PlaceLimit(wrong, 3),))),
+            store.ask([], claim(tenant, "n:3")),
+            store.ask([], claim(tenant, "n:4")),
+        )
+    ]
+    await asyncio.sleep(0)
+    tasks[3].cancel()
+    first, read, claimed, given_up, last = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(read, BrokerError)
+    assert isinstance(claimed, BrokerError)
+    assert isinstance(given_up, asyncio.CancelledError)
+    assert (first, last) == (ClaimAnswer([], None), ClaimAnswer([], None))
+    assert counting.trips == 1
+
+
+async def test_when_the_server_is_away_everybody_hears_it() -> None:
+    commands = RedisCommands("redis://127.0.0.1:1", CircuitBreaker("commands", SystemClock()))
+    store = RedisLimits(commands)
+    answers = await asyncio.gather(*(store.ask(["x"], None) for _ in range(5)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [BrokerError] * 5
+    await commands.close()
+
+
+async def test_what_is_asked_while_round_trips_are_under_way_goes_in_the_next_one() -> None:
+    gates = [asyncio.Event() for _ in range(4)]
+    asked: list[list[str]] = []
+
+    async def ask_all(questions: Sequence[Question]) -> list[ClaimAnswer | Exception]:
+        asked.append([question.keys[0] for question in questions])
+        await gates[len(asked) - 1].wait()
+        return [ClaimAnswer([question.keys[0].encode()], None) for question in questions]
+
+    questions = SharedQuestions(ask_all)
+    tasks = []
+    for name in "abcdef":
+        tasks.append(asyncio.create_task(questions.ask(Question([name], None))))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert asked == [["a"], ["b"]]
+    gates[1].set()
+    await asyncio.sleep(0.01)
+    assert asked == [["a"], ["b"], ["c", "d", "e", "f"]]
+    for gate in gates:
+        gate.set()
+    answers = await asyncio.gather(*tasks)
+    assert [answer.values for answer in answers] == [[name.encode()] for name in "abcdef"]
+
+
 async def test_a_place_that_is_given_up_is_free(store: LimitStore, tenant: int) -> None:
     assert await full(store, claim(tenant, "n:1", user=1)) == [None]
     key = presence_key(tenant, "user:12")
@@ -97,6 +202,20 @@ async def test_keys_are_read_along_with_a_claim_and_without_one(store: LimitStor
     assert await store.ask(["no", penalty], None) == ClaimAnswer([None, b"1"], None)
     assert await store.ask([penalty], claim(tenant, "n:1")) == ClaimAnswer([b"1"], None)
     assert await store.ask([], None) == ClaimAnswer([], None)
+
+
+async def test_a_set_says_who_holds_its_places(store: LimitStore, tenant: int) -> None:
+    assert await store.holders(presence_key(tenant, "user:12")) == []
+    await full(store, claim(tenant, "n:1"), claim(tenant, "m:1"))
+    assert sorted(await store.holders(presence_key(tenant, "user:12"))) == ["m:1", "n:1"]
+
+
+async def test_a_node_that_said_that_it_lives_is_known_by_its_last_word(store: LimitStore, tenant: int) -> None:
+    await store.beat(f"a{tenant}", 1)
+    await store.beat(f"a{tenant}", 2)
+    await store.beat(f"b{tenant}", 7)
+    assert await store.beats([f"a{tenant}", "never", f"b{tenant}"]) == [b"2", None, b"7"]
+    assert await store.beats([]) == []
 
 
 async def test_nothing_to_write_is_no_error(store: LimitStore) -> None:
@@ -135,6 +254,8 @@ async def test_every_key_ends_by_itself_and_has_the_tenants_hash_tag(
     await store.ask([], claim(tenant, "n:1"))
     await store.renew({presence_key(tenant, "session:77"): ["n:2"]})
     await store.penalise({abuse_key(tenant, "user:12"): 60.0})
+    await store.beat("run", 1)
+    assert 0 < await redis.pttl(beat_key("run")) <= BEAT_KEPT_SECONDS * 1000
     keys = [key async for key in redis.scan_iter(f"*tenant:{tenant}}}*")]
     assert len(keys) == 4
     for key in keys:

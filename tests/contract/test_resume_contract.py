@@ -345,7 +345,10 @@ async def test_who_has_left_takes_no_page_and_that_is_no_error(rig: Rig) -> None
 # --- heartbeats and positions ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ping", ["ping", '{"type":"ping"}', '{"type":"ping","since":1}'])
+LONG_PING = f'{{"type":"p\\u0069ng","pad":"{"x" * 100}"}}'
+
+
+@pytest.mark.parametrize("ping", ["ping", '{"type":"ping"}', '{"type":"ping","since":1}', LONG_PING])
 async def test_a_pong_is_not_held_and_shows_no_positions_until_the_last_page(rig: Rig, ping: str) -> None:
     client = rig.connect(resuming=True, positions={5: past_position(1)})
     rig.submit(2, position=past_position(2))
@@ -389,7 +392,9 @@ async def test_others_positions_count_what_is_held(rig: Rig) -> None:
     live = rig.connect()
     rig.submit(2, position=past_position(2))
     await settle()
-    assert rig.fanout.positions(live.id) == {5: past_position(2)}
+    live.socket.say("ping")
+    await settle()
+    assert live.socket.events[-1] == {"type": "pong", "positions": {"5": past_position(2)}}
 
 
 # --- moving and leaving ----------------------------------------------------------------------------------------
@@ -431,7 +436,7 @@ async def test_a_close_throws_away_what_is_held_and_stands_behind_what_was_given
     assert client.socket.close_code == 4001
     assert await client.served == 4001
     assert rig.listener.pages == []
-    assert rig.dropped == 0  # nobody was too slow
+    assert rig.dropped == 1  # the best-effort one: the critical one is in history
     assert rig.outbox_bytes == 0
 
 
@@ -446,6 +451,7 @@ async def test_a_peer_that_leaves_before_its_first_page_leaves_nothing_behind(ri
     assert await client.served == 1000
     stats = rig.fanout.stats()
     assert (stats.connections, stats.broadcasts_in_flight, stats.bytes_in_flight) == (0, 0, 0)
+    assert rig.dropped == 10  # the best-effort half
     assert rig.outbox_bytes == 0
     assert client.socket.texts == []
 
@@ -459,6 +465,7 @@ async def test_a_socket_that_fails_while_resuming_leaves_nothing_behind(rig: Rig
     await settle()
     assert await client.served == 1006
     assert rig.listener.pages == []
+    assert rig.dropped == 1
     assert rig.outbox_bytes == 0
 
 
@@ -472,6 +479,7 @@ async def test_silence_and_expiry_close_one_that_resumes_too(rig: Rig) -> None:
     rig.advance(80)
     await settle()
     assert silent.socket.close_code == 1001
+    assert rig.dropped == 2  # each of the two held the one event
     assert rig.outbox_bytes == 0
 
 
@@ -494,6 +502,7 @@ async def test_stop_closes_one_that_resumes(rig: Rig) -> None:
     await rig.stop(1.0)
     assert await client.served == 1001
     assert client.socket.numbers == []
+    assert rig.dropped == 1
     assert rig.outbox_bytes == 0
 
 

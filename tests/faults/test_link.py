@@ -74,7 +74,8 @@ async def test_it_stalls(tmp_path: Path, budget: Budget) -> None:
 
 
 async def test_its_connections_die_without_a_word(tmp_path: Path, budget: Budget) -> None:
-    async with open_world(tmp_path) as world:
+    # It takes up to half a minute to find out, over which the history of 1,000 has to reach.
+    async with open_world(tmp_path, every=0.1) as world:
 
         async def fault() -> None:
             world.links[(await world.relay()).name].half_open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benches.fairness import QUICK, QUIET_RATE, Latencies, measure, p99, report
+from benches.load.binaries import Binaries
 from tests.support.valkey import ValkeyServer
 
 
@@ -10,7 +11,7 @@ async def test_every_quiet_event_arrives_while_the_noisy_ones_beyond_their_share
     valkey: ValkeyServer,
 ) -> None:
     numbers = QUICK._replace(seconds=2)
-    found = await measure(numbers, valkey.url, limited=True)
+    found = await measure(Binaries.build(release=False), numbers, valkey.url, limited=True)
     expected = round(numbers.seconds * QUIET_RATE) * numbers.quiet_clients
     assert (len(found.beside_share), len(found.beside_flood)) == (expected, expected)
     assert min(found.beside_share + found.beside_flood) > 0

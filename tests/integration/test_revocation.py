@@ -34,7 +34,8 @@ def own_valkey() -> Iterator[ValkeyServer]:
 @pytest.fixture(scope="module")
 def nodes(own_valkey: ValkeyServer) -> Iterator[tuple[RunningGateway, RunningGateway]]:
     """One with native sockets and one with the server's."""
-    with run_gateway(own_valkey.url) as first, run_gateway(own_valkey.url, sockets="asgi") as second:
+    many = {"max_connections_per_user": 100}
+    with run_gateway(own_valkey.url, **many) as first, run_gateway(own_valkey.url, sockets="asgi", **many) as second:
         yield first, second
 
 

@@ -203,9 +203,13 @@ class CoreMachine(RuleBasedStateMachine):
 
     def is_full(self, room: Room, size: int) -> bool:
         in_flight = self.open.values()
+        payload_bytes = sum(ticket.size for ticket in in_flight)
+        own = [ticket.size for ticket in in_flight if ticket.room.tenant == room.tenant]
         return (
             len(in_flight) >= LIMITS.max_broadcasts
-            or sum(ticket.size for ticket in in_flight) + size > LIMITS.max_broadcast_bytes
+            or payload_bytes + size > LIMITS.max_broadcast_bytes
+            or len(own) > 9 * (LIMITS.max_broadcasts - len(in_flight))
+            or sum(own) > 9 * (LIMITS.max_broadcast_bytes - payload_bytes)
             or sum(ticket.room == room for ticket in in_flight) >= LIMITS.max_room_broadcasts
         )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from gateway.broker.limits_base import Claim, ClaimAnswer
+from gateway.broker.limits_base import BEAT_KEPT_SECONDS, Claim, ClaimAnswer
 from gateway.errors import BrokerError
+from gateway.protocol.limit_keys import beat_key
 from tests.support.clock import FakeClock
 
 LEASE = 60.0
@@ -17,6 +19,7 @@ class MemoryLimits:
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.away = False
+        self.nodes: list[Any] = []
         self.trips = 0
         self.strings: dict[str, tuple[bytes, float]] = {}
         self.sets: dict[str, dict[str, float]] = {}
@@ -47,6 +50,16 @@ class MemoryLimits:
         for key, members in places.items():
             for member in members:
                 self.sets.get(key, {}).pop(member, None)
+
+    async def holders(self, key: str) -> list[str]:
+        self._trip()
+        return sorted(self.members(key))
+
+    async def beat(self, run: str, number: int) -> None:
+        self.strings[beat_key(run)] = (b"%d" % number, self._trip() + BEAT_KEPT_SECONDS)
+
+    async def beats(self, runs: Sequence[str]) -> list[bytes | None]:
+        return (await self.ask([beat_key(run) for run in runs], None)).values
 
     async def penalise(self, keys: Mapping[str, float]) -> None:
         now = self._trip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from gateway.auth.identity import Identity, Role
@@ -103,6 +103,9 @@ class Held:
     def __init__(self) -> None:
         self.deaf = False
         self.held: list[tuple[str, ...]] = []
+
+    def asking_for(self, channels: Sequence[str]) -> AbstractContextManager[None]:
+        return nullcontext()
 
     @asynccontextmanager
     async def hold(self, channels: Sequence[str]) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,17 +51,24 @@ def environment(**settings: str) -> dict[str, str]:
 
 @contextmanager
 def serve(
-    folder: Path, *arguments: str, ready: bool = True, port: int | None = None, **settings: str
+    folder: Path,
+    *arguments: str,
+    ready: bool = True,
+    port: int | None = None,
+    program: Sequence[str | Path] = (sys.executable, "-m", "gateway"),
+    **settings: str,
 ) -> Iterator[ServeProcess]:
     """Start it on a free port and wait until it serves (`ready`: until it is ready); kill it if it is still there.
 
-    A port that is given is for a gateway that comes back where it was.
+    A port that is given is for a gateway that comes back where it was. `program` is what stands before `serve`. With
+    another one than this environment's it runs in `folder`, where it finds nothing of the checkout.
     """
     port = free_port() if port is None else port
     log = folder / "gateway.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", "serve", "--port", str(port), *arguments],
+            [*program, "serve", "--port", str(port), *arguments],
+            cwd=None if program[0] == sys.executable else folder,
             env=environment(**settings),
             stdout=stderr,
             stderr=stderr,

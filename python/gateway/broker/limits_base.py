@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+BEAT_KEPT_SECONDS: Final = 10.0
+"""How long it is kept that a node lived: longer than a wait for its next word, so that its silence is seen."""
 
 
 class PlaceLimit(NamedTuple):
@@ -62,6 +65,18 @@ class LimitStore(Protocol):
 
     async def give_up(self, places: Mapping[str, Sequence[str]]) -> None:
         """Remove these places, by set. One round trip."""
+        ...
+
+    async def holders(self, key: str) -> list[str]:
+        """The names of the places in a set, among them such as have lapsed just now."""
+        ...
+
+    async def beat(self, run: str, number: int) -> None:
+        """Say that a run of a node lives, with another number than before; forgotten after `BEAT_KEPT_SECONDS`."""
+        ...
+
+    async def beats(self, runs: Sequence[str]) -> list[bytes | None]:
+        """The last numbers of runs; None of one that has said nothing lately. One round trip per server."""
         ...
 
     async def penalise(self, keys: Mapping[str, float]) -> None:

@@ -259,6 +259,10 @@ class AsgiOwner:
         """See `ConnectionKeeper`."""
         self._outlet.notice(PageNotice(connection.id))
 
+    def on_dropped(self, events: int) -> None:
+        """See `ConnectionKeeper`."""
+        self._observer.on_dropped(events)
+
     def on_closing(self, connection: AsgiConnection) -> None:
         """See `ConnectionKeeper`."""
         self._heartbeat.forget(connection.id)

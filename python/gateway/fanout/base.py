@@ -477,9 +477,10 @@ class BroadcastObserver(Protocol):
         ...
 
     def on_dropped(self, events: int) -> None:
-        """Best-effort events were dropped from the outbox of a slow connection.
+        """Best-effort events that had been passed to a connection were thrown away.
 
-        A `gap` stands in their place, or the connection was closed in place of them (1013).
+        It is slow, and a `gap` stands in their place or it was closed in place of them (1013); or it ended while it
+        was resuming, and they were held for it.
         """
         ...
 
@@ -586,7 +587,7 @@ class Fanout(Protocol):
         ...
 
     def positions(self, connection: ConnectionId) -> dict[int, str]:
-        """See `FanoutCore.positions`: for an answer of Python's own to a heartbeat. Sent next, it is never ahead.
+        """See `FanoutCore.positions`: what the operator's reports say of a connection.
 
         None of a connection that is resuming.
         """

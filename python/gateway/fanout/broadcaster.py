@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from gateway.fanout.base import FanoutCore
+from gateway.fanout.job_queue import Job, JobQueue
 from gateway.fanout.measures import NOBODY, Reach
 from gateway.fanout.message import Message, event_message
 from gateway.protocol.close_codes import WSCloseCode
-from gateway.types import ConnectionId, Room
+from gateway.types import ConnectionId
 
 SLICE = 256
 """Recipients served in a row before the loop has its turn: some 0.3 ms of work, so that a room of ten thousand does not
@@ -52,22 +53,12 @@ class Owner(Protocol):
         ...
 
 
-class Job(NamedTuple):
-    """An admitted event, or what is announced in the place of one."""
-
-    ticket: int
-    room: Room
-    payload: bytes
-    position: str | None
-    is_event: bool = True
-
-
 class ConnectionBroadcaster:
     """Passes admitted events to their recipients (the seed's name). Event loop only.
 
-    A room is always on the same worker, which takes one job after the other: that is the order of promise 1. Queues
-    have no bound of their own, since every job in them holds a permit. Whatever happens to a job, its permits are
-    given back, once; whatever happens to one recipient, the others get the event.
+    A room is always on the same worker, which takes its jobs one after the other: that is the order of promise 1.
+    Queues have no bound of their own, since every job in them holds a permit. Whatever happens to a job, its permits
+    are given back, once; whatever happens to one recipient, the others get the event.
     """
 
     def __init__(self, core: FanoutCore, owner: Owner, on_finished: Callable[[], None], workers: int) -> None:
@@ -81,11 +72,11 @@ class ConnectionBroadcaster:
         self._core = core
         self._owner = owner
         self._on_finished = on_finished
-        self._queues: list[asyncio.Queue[Job]] = [asyncio.Queue() for _ in range(workers)]
+        self._queues = [JobQueue() for _ in range(workers)]
         self._tasks: list[asyncio.Task[None]] = []
 
     def enqueue(self, job: Job) -> None:
-        """Put a job behind the earlier ones of its room. Never waits."""
+        """Put a job behind the earlier ones of its tenant. Never waits."""
         self._queues[hash(job.room) % len(self._queues)].put_nowait(job)
 
     def start_workers(self) -> None:

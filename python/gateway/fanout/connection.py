@@ -38,6 +38,10 @@ class ConnectionKeeper(Protocol):
         """It is resuming, and has taken all that it was given; once for each page that was not the last."""
         ...
 
+    def on_dropped(self, events: int) -> None:
+        """So many best-effort events that were held for a connection are lost, as it ends before its last page."""
+        ...
+
     def on_closing(self, connection: AsgiConnection) -> None:
         """It is no longer open: nothing new is for it. Left out by none, not even by one that was cut off."""
         ...
@@ -213,7 +217,8 @@ class AsgiConnection:
     def _stop_holding(self) -> None:
         """Throw away what is held: it follows a last page that will never come."""
         if self.held is not None:
-            self.held.clear()
+            if lost := self.held.discard():
+                self._keeper.on_dropped(lost)
             self.held = None
         self.is_taking = False
 

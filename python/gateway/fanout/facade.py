@@ -24,8 +24,9 @@ from gateway.fanout.base import (
     PageEntry,
     Submission,
 )
-from gateway.fanout.broadcaster import ConnectionBroadcaster, Job
+from gateway.fanout.broadcaster import ConnectionBroadcaster
 from gateway.fanout.budget import SharedBudget
+from gateway.fanout.job_queue import Job
 from gateway.fanout.measures import Measures
 from gateway.fanout.message import control_message
 from gateway.fanout.outlet import NoticeOutlet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
 from gateway.fanout.base import Occupancy
@@ -11,6 +11,13 @@ from gateway.fanout.base import Occupancy
 
 class ChannelInterest(Protocol):
     """The node's Pub/Sub subscriptions; `ingest.interest.Interest` keeps it."""
+
+    def asking_for(self, channels: Sequence[str]) -> AbstractContextManager[None]:
+        """Ask for the subscription of channels without waiting, and keep it inside the block.
+
+        For who waits for something else first: both waits are one then.
+        """
+        ...
 
     def hold(self, channels: Sequence[str]) -> AbstractAsyncContextManager[None]:
         """Keep channels subscribed inside the block, entered once the server has confirmed all of them.

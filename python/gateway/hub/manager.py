@@ -34,6 +34,7 @@ from gateway.fanout.base import (
 from gateway.hub.admission import Admission
 from gateway.hub.authenticator import Authenticator
 from gateway.hub.base import ChannelInterest, HubObserver
+from gateway.hub.holding import hold_both
 from gateway.hub.label import Label
 from gateway.hub.penalties import Penalties
 from gateway.hub.places import Place, Places
@@ -46,7 +47,7 @@ from gateway.ingest.live_base import RoomInterest
 from gateway.ingest.resume_base import Resumption
 from gateway.protocol import messages
 from gateway.protocol.close_codes import WSCloseCode
-from gateway.protocol.messages import BareRefreshSectors, ErrorCode, RefreshSectors, RefreshToken
+from gateway.protocol.messages import BareRefreshSectors, ErrorCode, Ping, RefreshSectors, RefreshToken
 from gateway.protocol.resume import parse_resume
 from gateway.telemetry.logging import get_logger
 from gateway.types import Clock, ConnectionId
@@ -169,8 +170,7 @@ class ConnectionManager:
         memberships = profile.memberships(identity, await self._sectors.of_identity(profile, identity))
         rooms = [membership.room for membership in memberships]
         async with (
-            self._interest.hold(channels_of(memberships)),
-            self._rooms.hold(rooms),
+            hold_both(self._interest, channels_of(memberships), self._rooms, rooms),
             self._resumption.prepare(memberships, asked) as resuming,
         ):
             # From here to `attach` nothing awaits: two joins cannot both take the last place, and everything behind
@@ -260,9 +260,9 @@ class ConnectionManager:
                 task.add_done_callback(self._answers.discard)
             case ErrorCode():
                 self._answer(notice.connection, message)
-            case _:
-                # A ping is the core's to answer; one that comes here was spelled in a way that it does not look for.
-                self._answer(notice.connection, messages.pong(self._fanout.positions(notice.connection)))
+            case Ping():
+                # Never told, since its owner answers heartbeats (`is_ping`); if it were, the client must be read on.
+                self._fanout.answer(notice.connection, None)
 
     async def _do(self, connection: ConnectionId, message: RefreshToken | RefreshSectors | BareRefreshSectors) -> None:
         try:

@@ -66,6 +66,7 @@ class PlaceKeeper:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await self._places.stop()
         with suppress(BrokerError, TimeoutError):
             async with asyncio.timeout(timeout):
                 await self.write()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -11,11 +11,15 @@ from typing import NamedTuple
 from gateway.auth.identity import Identity
 from gateway.auth.revocation import judge, keys_for
 from gateway.broker.limits_base import Claim, LimitStore, PlaceLimit
-from gateway.errors import AbuseError, LimitError, TenantBusyError
+from gateway.errors import AbuseError, LimitError, StoppingError, TenantBusyError
 from gateway.fanout.base import ConnectionIdentity
+from gateway.hub.node_beats import NodeBeats
 from gateway.hub.penalties import Penalties
 from gateway.protocol.limit_keys import abuse_key, presence_key, tenant_presence_key
 from gateway.resilience.keyed_rate import KeyedRate
+from gateway.telemetry.logging import get_logger
+
+_log = get_logger("gateway.hub.places")
 
 
 class PlaceLimits(NamedTuple):
@@ -53,6 +57,7 @@ class Place:
             AbuseError: it was closed for its message rate a moment ago (4029).
             TenantBusyError: the tenant connects faster than it may (1013).
             RevokedError: the token is revoked (4001).
+            StoppingError: the node stops meanwhile (1001).
             BrokerError: Redis cannot be asked, and so nobody may be let in (1013).
         """
         self.identity = identity
@@ -78,6 +83,7 @@ class Places:
         store: LimitStore,
         limits: PlaceLimits,
         penalties: Penalties,
+        beats: NodeBeats,
         *,
         tenant_rate: KeyedRate[int],
         check_node: Callable[[Identity], None],
@@ -89,6 +95,7 @@ class Places:
             store: where places are.
             limits: over all nodes.
             penalties: who is refused for a while.
+            beats: which nodes live.
             tenant_rate: how often a tenant may connect to this node.
             check_node: raises LimitError where this node alone has as many connections of somebody as all may have.
             on_given_up: is told that there is something to be written.
@@ -99,7 +106,8 @@ class Places:
         self._tenant_rate = tenant_rate
         self._check_node = check_node
         self._on_given_up = on_given_up
-        self._run = secrets.token_hex(4)  # names of two runs of a node never meet
+        self._beats = beats
+        self._proofs: dict[str, asyncio.Task[None]] = {}
         self._numbers = itertools.count(1)
         self.given_up: dict[str, set[str]] = {}
 
@@ -129,14 +137,61 @@ class Places:
             claim = Claim(self._name(place.number), limits, gone)
         revocations = keys_for(identity)
         values, full = await self._store.ask([*revocations, abuse_key(identity.tenant, key)], claim)
+        number = place.number
         if full is not None:
             place.number = 0  # none was taken
         judge(identity, values[: len(revocations)])
         if values[-1] is not None:
             raise AbuseError("closed for its message rate a moment ago, on some node")
+        if full is not None and claim is not None:
+            full = await self._claim_from_the_dead(place, number, claim, full)
         if full is not None:
             who = "tenant" if limits[full].key == tenant_presence_key(identity.tenant) else _who(key)
             raise LimitError(f"this {who} has its {limits[full].limit} connections over all nodes")
+
+    async def _claim_from_the_dead(self, place: Place, number: int, claim: Claim, full: int) -> int | None:
+        """Claim again, without what dead nodes hold; the number of the set that is full all the same.
+
+        A node that crashed holds places until they lapse, and its clients are here now: they must not be turned away
+        for themselves. So nobody is before every holder's node has said that it lives.
+        """
+        keys = [limit.key for limit in claim.limits]
+        for _ in keys:
+            await self._free_of_the_dead(keys[full], keys)
+            place.number = number  # from here on it may have been taken, whatever the answer
+            _, still = await self._store.ask([], claim)
+            if still is None:
+                return None
+            place.number, full = 0, still
+        return full
+
+    async def _free_of_the_dead(self, key: str, keys: list[str]) -> None:
+        """Give up what dead nodes hold in the sets; all who find one of them full at the same time wait together."""
+        proof = self._proofs.get(key)
+        if proof is None:
+            proof = self._proofs[key] = asyncio.create_task(self._bury(key, keys), name="places-proof")
+            proof.add_done_callback(lambda done: self._on_proved(key, done))
+        try:
+            # Shielded: one client that leaves must not end it for the others.
+            await asyncio.shield(proof)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if proof.cancelled() and task is not None and not task.cancelling():
+                raise StoppingError("the node stopped before it knew whether there is a place") from None
+            raise
+
+    def _on_proved(self, key: str, proof: asyncio.Task[None]) -> None:
+        del self._proofs[key]
+        if not proof.cancelled():
+            proof.exception()  # looked at, since all who waited for it may be gone
+
+    async def _bury(self, key: str, keys: list[str]) -> None:
+        names = await self._store.holders(key)
+        dead = await self._beats.dead_among(name.partition(":")[0] for name in names)
+        gone = [name for name in names if name.partition(":")[0] in dead]
+        if gone:
+            _log.info("places of dead nodes are free", nodes=sorted(dead), places=len(gone))
+            await self._store.give_up(dict.fromkeys(keys, gone))
 
     def on_closed(self, identity: ConnectionIdentity, number: int) -> None:
         """A connection that kept its place is gone."""
@@ -171,13 +226,19 @@ class Places:
             if not left:
                 del self.given_up[key]
 
+    async def stop(self) -> None:
+        """End what is being found out; who waits for it is refused."""
+        for proof in self._proofs.values():
+            proof.cancel()
+        await asyncio.gather(*self._proofs.values(), return_exceptions=True)
+
     def _give_up(self, tenant: int, key: str, number: int) -> None:
         for limit in self._limits.of(tenant, key):
             self.given_up.setdefault(limit.key, set()).add(self._name(number))
         self._on_given_up()
 
     def _name(self, number: int) -> str:
-        return f"{self._run}:{number}"
+        return f"{self._beats.run}:{number}"
 
 
 def _who(key: str) -> str:

@@ -9,6 +9,7 @@ from gateway.errors import BrokerError, ConnectionGoneError, ForbiddenError, Key
 from gateway.fanout.base import ConnectionInfo, Fanout, Membership
 from gateway.hub.authenticator import Authenticator
 from gateway.hub.base import ChannelInterest
+from gateway.hub.holding import hold_both
 from gateway.hub.label import Label
 from gateway.hub.profiles import channels_of
 from gateway.hub.rights import Rights
@@ -131,7 +132,7 @@ class ConnectionRefresh:
             sectors = await self._sectors.of_identity(label.profile, identity)
             memberships = label.profile.memberships(identity, sectors)
             rooms = [membership.room for membership in memberships]
-            async with self._interest.hold(channels_of(memberships)), self._rooms.hold(rooms):
+            async with hold_both(self._interest, channels_of(memberships), self._rooms, rooms):
                 granted = self._rights.grant(label.profile, identity, label.since, label.place)
                 self._fanout.move(connection, memberships, positions_of(self._rooms, rooms))
                 self._fanout.set_identity(connection, granted)

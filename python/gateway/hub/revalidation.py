@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from itertools import islice
 
 from gateway.auth.revocation import RevocationCheck
 from gateway.errors import BrokerError, ConnectionGoneError
 from gateway.fanout.base import ConnectionIdentity, ConnectionInfo, Fanout
+from gateway.hub.background_work import BackgroundWork
 from gateway.hub.base import RightsObserver
 from gateway.hub.held_token import token_of
 from gateway.protocol.close_codes import WSCloseCode
@@ -44,16 +44,15 @@ class Revalidation:
         self._fanout = fanout
         self._check = check
         self._observer = observer
-        self._jitter = jitter
-        self._sleep = sleep
         self._due: dict[ConnectionId, None] = {}  # in the order in which they fell due
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._work = BackgroundWork(
+            "revalidation", lambda: bool(self._due), self._next_batch, jitter=jitter, sleep=sleep
+        )
 
     def on_due(self, connections: Iterable[ConnectionId]) -> None:
         """Take connections that are to be checked; returns at once. One that waits already keeps its place."""
         self._due.update(dict.fromkeys(connections))
-        self._wake.set()
+        self._work.wake()
 
     @property
     def waiting(self) -> int:
@@ -62,16 +61,11 @@ class Revalidation:
 
     async def start(self) -> None:
         """Begin to check, in the background; a second call does nothing."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="revalidation")
+        await self._work.start()
 
     async def stop(self) -> None:
         """Check no more."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._work.stop()
 
     async def check(self, infos: Sequence[ConnectionInfo]) -> None:
         """Check these connections in one round trip, and close those whose token is revoked.
@@ -101,13 +95,6 @@ class Revalidation:
             return
         self._fanout.close(connection, WSCloseCode.AUTH_FAILED)
 
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._due:
-                await self._next_batch()
-
     async def _next_batch(self) -> None:
         batch = list(islice(self._due, BATCH))
         infos = []
@@ -121,11 +108,11 @@ class Revalidation:
         except BrokerError as error:
             # They stay where they are in the queue; whoever leaves meanwhile is found gone.
             _log.warning("revalidation is put off", connections=len(self._due), why=str(error))
-            await self._sleep(self._jitter.next())
+            await self._work.put_off()
             return
         except Exception:  # noqa: BLE001 - logged in full
             # A fault of ours must not end revalidation for good. This batch comes again when its time comes.
             _log.exception("revalidation failed", connections=len(batch))
-        self._jitter.reset()
+        self._work.succeeded()
         for connection in batch:
             self._due.pop(connection, None)

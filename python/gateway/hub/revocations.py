@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from itertools import islice
 
 from gateway.auth.revocation import RevocationCheck, is_revoked, keys_for, revoked_until
 from gateway.errors import BrokerError, ConnectionGoneError
 from gateway.fanout.base import ConnectionInfo, Fanout
+from gateway.hub.background_work import BackgroundWork
 from gateway.hub.base import RightsObserver
 from gateway.hub.held_token import token_of
 from gateway.hub.revalidation import BATCH
@@ -54,12 +54,11 @@ class Revocations:
         self._check = check
         self._rights = rights
         self._observer = observer
-        self._jitter = jitter
         self._clock = clock
-        self._sleep = sleep
         self._waiting: dict[str, Revocation] = {}  # by key, in the order of the announcements
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._work = BackgroundWork(
+            "revocations", lambda: bool(self._waiting), self._next_batch, jitter=jitter, sleep=sleep
+        )
 
     def on_announced(self, revocation: Revocation) -> None:
         """Take an announcement; returns at once."""
@@ -69,27 +68,15 @@ class Revocations:
         # To the end: a key that is being read just now must be read again.
         self._waiting.pop(revocation.key, None)
         self._waiting[revocation.key] = revocation
-        self._wake.set()
+        self._work.wake()
 
     async def start(self) -> None:
         """Begin to carry out, in the background; a second call does nothing."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="revocations")
+        await self._work.start()
 
     async def stop(self) -> None:
         """Carry out no more."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                await self._next_batch()
+        await self._work.stop()
 
     async def _next_batch(self) -> None:
         batch = dict(islice(self._waiting.items(), BATCH))
@@ -101,9 +88,9 @@ class Revocations:
             _log.warning("revocations are put off", waiting=len(batch) + len(self._waiting), why=str(error))
             # In front again; an announcement of the same key that came meanwhile is the same question.
             self._waiting = batch | {key: one for key, one in self._waiting.items() if key not in batch}
-            await self._sleep(self._jitter.next())
+            await self._work.put_off()
             return
-        self._jitter.reset()
+        self._work.succeeded()
         for (key, revocation), value in zip(batch.items(), values, strict=True):
             if value is None:
                 self._observer.on_idle_announcement()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 
 from gateway.errors import BrokerError
 from gateway.fanout.base import ConnectionInfo
+from gateway.hub.background_work import BackgroundWork
 from gateway.hub.base import RightsObserver
 from gateway.hub.refresh import ConnectionRefresh, follows_directory, subject_of
 from gateway.hub.rights import Rights
@@ -43,11 +43,10 @@ class SectorChanges:
         self._sectors = sectors
         self._rights = rights
         self._observer = observer
-        self._jitter = jitter
-        self._sleep = sleep
         self._waiting: dict[tuple[int, str], None] = {}
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._work = BackgroundWork(
+            "sector-changes", lambda: bool(self._waiting), self._next, jitter=jitter, sleep=sleep
+        )
         rights.bind(self.look_at)
 
     def on_announced(self, change: SectorChange) -> None:
@@ -62,7 +61,7 @@ class SectorChanges:
             _log.error("too many changes of sectors wait; one is left to the client", waiting=len(self._waiting))
             return
         self._waiting[tenant, user] = None
-        self._wake.set()
+        self._work.wake()
 
     def forget_all(self) -> None:
         """Announcements may have been missed: believe nothing that was asked before now. `visit` asks anew."""
@@ -76,23 +75,11 @@ class SectorChanges:
 
     async def start(self) -> None:
         """Begin to work, in the background; a second call does nothing."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="sector-changes")
+        await self._work.start()
 
     async def stop(self) -> None:
         """Work no more."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                await self._next()
+        await self._work.stop()
 
     async def _next(self) -> None:
         tenant, user = next(iter(self._waiting))
@@ -103,10 +90,10 @@ class SectorChanges:
         except BrokerError as error:
             _log.warning("a change of sectors is put off", tenant=tenant, user=user, why=str(error))
             self.look_at(tenant, user)
-            await self._sleep(self._jitter.next())
+            await self._work.put_off()
             return
         except Exception:  # noqa: BLE001 - logged in full; the others must be moved all the same
             _log.exception("a change of sectors failed", tenant=tenant, user=user)
             return
-        self._jitter.reset()
+        self._work.succeeded()
         self._observer.on_sectors_changed(moved)

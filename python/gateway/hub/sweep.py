@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 
 from gateway.errors import BrokerError
 from gateway.fanout.base import ConnectionInfo, Fanout
+from gateway.hub.background_work import STOP_SECONDS
 from gateway.hub.revalidation import BATCH
 from gateway.hub.rights import MEMORY_SECONDS
+from gateway.ingest.end_task import end_task
 from gateway.resilience.jitter import DecorrelatedJitter
 from gateway.telemetry.logging import get_logger
 from gateway.types import Clock
@@ -63,9 +64,7 @@ class Sweep:
         """Break off."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task, STOP_SECONDS)
 
     async def _run(self) -> None:
         until = self._clock.monotonic() + MEMORY_SECONDS

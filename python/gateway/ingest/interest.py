@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 from gateway.broker.base import PubSubBatch, PubSubConnection
 from gateway.errors import BrokerError
@@ -70,6 +70,16 @@ class Interest:
 
     # --- what the node needs ------------------------------------------------------------------------------------
 
+    @contextmanager
+    def asking_for(self, channels: Iterable[str]) -> Iterator[None]:
+        """Ask for the subscription of channels, and keep it inside the block; nothing is waited for."""
+        names = self._names(channels)
+        self._count(self._held, names, 1)
+        try:
+            yield
+        finally:
+            self._count(self._held, names, -1)
+
     @asynccontextmanager
     async def hold(self, channels: Iterable[str]) -> AsyncIterator[None]:
         """Keep channels subscribed while a connection is admitted; the block runs once all are confirmed.
@@ -80,9 +90,8 @@ class Interest:
         Raises:
             BrokerError: no confirmation within `timeout` seconds. Nothing stays held then, nor after a cancellation.
         """
-        names = self._patterns or tuple(dict.fromkeys(channels))
-        self._count(self._held, names, 1)
-        try:
+        names = self._names(channels)
+        with self.asking_for(names):
             try:
                 async with asyncio.timeout(self._timeout):
                     await self._all_confirmed(names)
@@ -92,8 +101,6 @@ class Interest:
                     "see the log for the state of the connection"
                 ) from None
             yield
-        finally:
-            self._count(self._held, names, -1)
 
     def on_occupancy(self, occupancy: Occupancy) -> None:
         """Follow the core: audiences are channels, counted once per room. Never raises."""
@@ -158,6 +165,9 @@ class Interest:
 
     def _is_wanted(self, name: str) -> bool:
         return name in self._held or name in self._occupied or name in self._patterns
+
+    def _names(self, channels: Iterable[str]) -> tuple[str, ...]:
+        return self._patterns or tuple(dict.fromkeys(channels))
 
     def _count(self, counter: Counter[str], names: Iterable[str], by: int) -> None:
         for name in names:

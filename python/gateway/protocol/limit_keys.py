@@ -1,6 +1,6 @@
 """Names in Redis of the limits that hold over all nodes.
 
-They share the hash tag of their tenant, so that one script may look at a user's places and its tenant's together.
+Those of a tenant share its hash tag, so that one script may look at a user's places and the tenant's together.
 """
 
 from __future__ import annotations
@@ -20,3 +20,8 @@ def tenant_presence_key(tenant: int) -> str:
 def abuse_key(tenant: int, key: str) -> str:
     """String with a time to live: while it is there, this user or table session is refused."""
     return f"{{tenant:{tenant}}}:rate:abuse:{key}"
+
+
+def beat_key(run: str) -> str:
+    """String with a time to live: a number that changes every second while this run of a node lives."""
+    return f"{{gateway}}:node:{run}"

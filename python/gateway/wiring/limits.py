@@ -11,6 +11,7 @@ from gateway.endpoints.attempts import BURST_SECONDS
 from gateway.fanout.base import Fanout
 from gateway.hub.admission import Admission
 from gateway.hub.join_queue import JoinQueue
+from gateway.hub.node_beats import NodeBeats
 from gateway.hub.penalties import Penalties
 from gateway.hub.place_keeper import PlaceKeeper
 from gateway.hub.places import PlaceLimits, Places
@@ -21,17 +22,18 @@ from gateway.wiring.ground import Ground, asking_again
 
 @dataclass(frozen=True, slots=True)
 class LimitParts:
-    """The limits' parts."""
+    """The limits' parts; `beats` and `keeper` are to be started."""
 
     admission: Admission
     penalties: Penalties
     places: Places
+    beats: NodeBeats
     keeper: PlaceKeeper
     joins: JoinQueue
 
 
 def limit_parts(ground: Ground, commands: RedisCommands, fanout: Fanout) -> LimitParts:
-    """Make them; the keeper is to be started."""
+    """Make them."""
     settings, metrics, clock = ground.settings, ground.metrics.limits, ground.clock
     admission = Admission(
         fanout,
@@ -44,6 +46,7 @@ def limit_parts(ground: Ground, commands: RedisCommands, fanout: Fanout) -> Limi
     to_write = asyncio.Event()
     penalties = Penalties(store, metrics, clock, to_write.set)
     tenant_rate = settings.attempt_rate_per_tenant
+    beats = NodeBeats(store)
     places = Places(
         store,
         PlaceLimits(
@@ -52,6 +55,7 @@ def limit_parts(ground: Ground, commands: RedisCommands, fanout: Fanout) -> Limi
             tenant=settings.max_connections_per_tenant,
         ),
         penalties,
+        beats,
         tenant_rate=KeyedRate(tenant_rate, max(1.0, tenant_rate * BURST_SECONDS), clock),
         check_node=admission.check,
         on_given_up=to_write.set,
@@ -59,4 +63,4 @@ def limit_parts(ground: Ground, commands: RedisCommands, fanout: Fanout) -> Limi
     keeper = PlaceKeeper(fanout, places, penalties, metrics, wake=to_write, jitter=asking_again())
     joins = JoinQueue(settings.join_rate, clock)
     metrics.waiting.set_function(lambda: float(joins.waiting))
-    return LimitParts(admission, penalties, places, keeper, joins)
+    return LimitParts(admission, penalties, places, beats, keeper, joins)

@@ -160,7 +160,7 @@ impl Directory {
         let mut shard = self.get_tenant_branch_lock(room);
         match shard.get_mut(&room) {
             Some(entry) if !entry.members.is_empty() => {
-                if self.permits.take(&mut entry.permits, size) {
+                if self.permits.take(room, &mut entry.permits, size) {
                     let last = self.last_ticket.fetch_add(1, Ordering::Relaxed);
                     let owners = entry.members.iter().map(|(owner, _)| *owner).collect();
                     Admission::Ticket(TicketId(last + 1), owners)
@@ -176,7 +176,7 @@ impl Directory {
     pub fn finish(&self, room: Room, size: u64) {
         let mut shard = self.get_tenant_branch_lock(room);
         if let Some(entry) = shard.get_mut(&room) {
-            self.permits.give_back(&mut entry.permits, size);
+            self.permits.give_back(room, &mut entry.permits, size);
         }
         forget_if_unused(&mut shard, room);
     }

@@ -13,7 +13,7 @@
 //! | [`identity`] | who is behind a connection, and the keys by which it is found |
 //! | [`index`] | room → audience → connections, of one owner |
 //! | [`directory`] | room → members per owner; 64 locks; the order of joins and submits |
-//! | [`permits`] | admission, of the node and of a room |
+//! | [`permits`] | admission, of the node, of a tenant and of a room |
 //! | [`ticket`] | the events that are under way |
 //! | [`stats`] | counters that any thread reads |
 //! | [`histogram`] | how often a number fell between two bounds |

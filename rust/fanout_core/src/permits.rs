@@ -2,8 +2,16 @@
 
 use std::sync::Mutex;
 
+use rustc_hash::FxHashMap;
+
 use crate::error::Error;
+use crate::id::Room;
 use crate::lock::lock;
+
+/// A tenant may hold so many times what is free. One alone gets nine tenths of the node so, two get nine nineteenths each,
+/// and whoever holds little always finds something. No share has to be set, and none lies idle but the last tenth.
+/// (A. K. Choudhury, E. L. Hahne, Dynamic queue length thresholds for shared-memory packet switches, 1998.)
+const TIMES_FREE: u64 = 9;
 
 /// The numbers that admission holds to; 0 is unlimited.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +62,18 @@ impl RoomPermits {
     }
 }
 
+/// What is out, of the node and of each tenant that has anything out.
+#[derive(Debug, Default)]
+struct Out {
+    node: InFlight,
+    tenants: FxHashMap<i64, InFlight>,
+}
+
 /// The node's permits. Thread-safe; its lock is the last in the order, so it may be taken under a shard's.
 #[derive(Debug)]
 pub struct Permits {
     limits: Limits,
-    in_flight: Mutex<InFlight>,
+    out: Mutex<Out>,
 }
 
 impl Permits {
@@ -67,43 +82,59 @@ impl Permits {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            in_flight: Mutex::default(),
+            out: Mutex::default(),
         }
     }
 
-    /// Take one permit of `size` bytes, of the node and of the room, or none of either.
+    /// Take one permit of `size` bytes, of the node, of the room's tenant and of the room, or none of any.
     ///
-    /// The three numbers are looked at and changed under one lock, which two atomics could not do without taking one
-    /// permit, failing at the next and giving it back: for that moment another room would be refused for nothing.
-    pub fn take(&self, room: &mut RoomPermits, size: u64) -> bool {
-        let mut node = lock(&self.in_flight);
-        let Some(bytes) = node.bytes.checked_add(size) else {
-            return false; // more than a machine word counts: no payload is that large
-        };
-        if full(self.limits.broadcasts, node.broadcasts + 1)
-            || full(self.limits.bytes, bytes)
-            || full(self.limits.room_broadcasts, room.0 + 1)
+    /// All numbers are looked at and changed under one lock, which atomics could not do without taking one permit,
+    /// failing at the next and giving it back: for that moment another room would be refused for nothing.
+    pub fn take(&self, room: Room, permits: &mut RoomPermits, size: u64) -> bool {
+        let Out { node, tenants } = &mut *lock(&self.out);
+        let own = tenants.get(&room.tenant()).copied().unwrap_or_default();
+        let Limits {
+            broadcasts, bytes, ..
+        } = self.limits;
+        if !fits(broadcasts, node.broadcasts, own.broadcasts, 1)
+            || !fits(bytes, node.bytes, own.bytes, size)
+            || full(self.limits.room_broadcasts, permits.0 + 1)
         {
             return false;
         }
-        node.broadcasts += 1;
-        node.bytes = bytes;
-        room.0 += 1;
+        for count in [node, tenants.entry(room.tenant()).or_default()] {
+            count.broadcasts += 1;
+            count.bytes += size;
+        }
+        permits.0 += 1;
         true
     }
 
     /// Give back what [`Permits::take`] took for the same room and size.
-    pub fn give_back(&self, room: &mut RoomPermits, size: u64) {
-        let mut node = lock(&self.in_flight);
-        node.broadcasts -= 1;
-        node.bytes -= size;
-        room.0 -= 1;
+    pub fn give_back(&self, room: Room, permits: &mut RoomPermits, size: u64) {
+        let Out { node, tenants } = &mut *lock(&self.out);
+        for count in [node, tenants.entry(room.tenant()).or_default()] {
+            count.broadcasts -= 1;
+            count.bytes -= size;
+        }
+        if tenants[&room.tenant()].broadcasts == 0 {
+            tenants.remove(&room.tenant()); // a quiet tenant costs nothing
+        }
+        permits.0 -= 1;
     }
 
     /// What is out at the moment.
     pub fn in_flight(&self) -> InFlight {
-        *lock(&self.in_flight)
+        lock(&self.out).node
     }
+}
+
+/// Whether one more of this size fits into a limit, of which `out` are out and `own` are the tenant's.
+fn fits(limit: u64, out: u64, own: u64, size: u64) -> bool {
+    let Some(after) = out.checked_add(size) else {
+        return false; // more than a machine word counts: no payload is that large
+    };
+    limit == 0 || (after <= limit && own <= TIMES_FREE.saturating_mul(limit - out))
 }
 
 fn full(limit: u64, wanted: u64) -> bool {
@@ -118,6 +149,17 @@ mod tests {
         Permits::new(Limits::new(broadcasts, bytes, room).unwrap())
     }
 
+    fn room(tenant: i64) -> Room {
+        Room::new(tenant, 5).unwrap()
+    }
+
+    /// How many of a tenant's are let in, each into a room of its own.
+    fn take_all(permits: &Permits, tenant: i64, size: u64) -> u64 {
+        (0..10_000)
+            .find(|_| !permits.take(room(tenant), &mut RoomPermits::default(), size))
+            .unwrap()
+    }
+
     #[test]
     fn each_limit_refuses_on_its_own_and_takes_nothing() {
         for (permits, size) in [
@@ -125,15 +167,15 @@ mod tests {
             (permits(9, 10, 9), 6),
             (permits(9, 100, 1), 1),
         ] {
-            let mut room = RoomPermits::default();
-            assert!(permits.take(&mut room, size));
+            let mut own = RoomPermits::default();
+            assert!(permits.take(room(1), &mut own, size));
             let before = permits.in_flight();
-            assert!(!permits.take(&mut room, size));
+            assert!(!permits.take(room(1), &mut own, size));
             assert_eq!(permits.in_flight(), before);
-            permits.give_back(&mut room, size);
-            assert!(room.is_idle());
+            permits.give_back(room(1), &mut own, size);
+            assert!(own.is_idle());
             assert_eq!(permits.in_flight(), InFlight::default());
-            assert!(permits.take(&mut room, size));
+            assert!(permits.take(room(1), &mut own, size));
         }
     }
 
@@ -141,21 +183,50 @@ mod tests {
     fn a_noisy_room_leaves_room_for_others() {
         let permits = permits(3, 100, 2);
         let (mut noisy, mut quiet) = (RoomPermits::default(), RoomPermits::default());
-        assert!(permits.take(&mut noisy, 1) && permits.take(&mut noisy, 1));
-        assert!(!permits.take(&mut noisy, 1));
-        assert!(permits.take(&mut quiet, 1));
+        assert!(permits.take(room(1), &mut noisy, 1) && permits.take(room(1), &mut noisy, 1));
+        assert!(!permits.take(room(1), &mut noisy, 1));
+        assert!(permits.take(room(1), &mut quiet, 1));
+    }
+
+    #[test]
+    fn a_noisy_tenant_leaves_a_tenth_to_others_and_two_share_the_rest() {
+        let permits = permits(1_000, 0, 0);
+        assert_eq!(take_all(&permits, 1, 1), 901);
+        assert_eq!(take_all(&permits, 2, 1), 90);
+        assert!(permits.take(room(3), &mut RoomPermits::default(), 1));
+        for _ in 0..500 {
+            permits.give_back(room(1), &mut RoomPermits(1), 1);
+        }
+        // Freed by the one, they go to the other, as far as it holds no more than nine times what is left.
+        assert_eq!(take_all(&permits, 2, 1), 449);
+    }
+
+    #[test]
+    fn bytes_are_shared_as_broadcasts_are() {
+        let permits = permits(0, 1_000, 0);
+        assert_eq!(take_all(&permits, 1, 10), 91);
+        assert!(permits.take(room(2), &mut RoomPermits::default(), 50));
+    }
+
+    #[test]
+    fn a_tenant_of_whom_nothing_is_out_is_forgotten() {
+        let permits = permits(10, 100, 10);
+        let mut own = RoomPermits::default();
+        assert!(permits.take(room(1), &mut own, 1));
+        permits.give_back(room(1), &mut own, 1);
+        assert!(lock(&permits.out).tenants.is_empty());
     }
 
     #[test]
     fn a_payload_over_the_budget_is_refused_on_an_idle_node() {
-        assert!(!permits(9, 10, 9).take(&mut RoomPermits::default(), 11));
+        assert!(!permits(9, 10, 9).take(room(1), &mut RoomPermits::default(), 11));
     }
 
     #[test]
     fn zero_is_unlimited() {
         let permits = permits(0, 0, 0);
-        let mut room = RoomPermits::default();
-        assert!((0..10_000).all(|_| permits.take(&mut room, 1 << 40)));
+        let mut own = RoomPermits::default();
+        assert!((0..10_000).all(|_| permits.take(room(1), &mut own, 1 << 40)));
     }
 
     #[test]

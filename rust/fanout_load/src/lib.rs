@@ -12,8 +12,9 @@
 //! | `swarm` | all client connections on one epoll instance |
 //! | `options` | the load client's arguments |
 //! | `command` | what the orchestration says on standard input |
+//! | `relay` | the same with events that come by Redis: producer and receivers |
 //!
-//! No `unsafe`; each binary is one thread.
+//! No `unsafe`; each binary is one thread; `relay-load` has a second one, which produces.
 #![forbid(unsafe_code)]
 
 pub mod clock;
@@ -23,6 +24,7 @@ pub mod event;
 pub mod frame;
 pub mod handshake;
 pub mod options;
+pub mod relay;
 pub mod sequence;
 pub mod swarm;
 pub mod tally;

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.fanout.base import ConnectionIdentity, FanoutLimits, Membership, Submission
-from gateway.fanout.broadcaster import SLICE, ConnectionBroadcaster, Fate, Job
+from gateway.fanout.broadcaster import SLICE, ConnectionBroadcaster, Fate
+from gateway.fanout.job_queue import Job
 from gateway.fanout.measures import Reach
 from gateway.fanout.message import Message, Sort
 from gateway.fanout.pure import PureCore
@@ -200,3 +201,21 @@ async def test_stop_leaves_no_task() -> None:
 def test_needs_a_worker() -> None:
     with pytest.raises(ValueError, match="1 or more"):
         Bench(workers=0)
+
+
+async def test_tenants_take_turns_at_a_worker_and_each_keeps_its_order() -> None:
+    bench = Bench(workers=1)
+    noisy, busy, quiet = ROOM, Room(ROOM.tenant, 6), Room(2, 5)
+    names = {bench.join(1, room)[0]: name for room, name in ((noisy, "n"), (busy, "b"), (quiet, "q"))}
+    for number in range(4):
+        bench.enqueue(b'{"number":%d}' % number, noisy)
+        bench.enqueue(b'{"number":%d}' % number, busy)
+    for number in range(2):
+        bench.enqueue(b'{"number":%d}' % number, quiet)
+    bench.broadcaster.start_workers()
+    await settle()
+    await bench.broadcaster.stop_workers(1)
+    passed = [names[connection] for connection, _ in bench.owner.delivered]
+    assert "".join(passed) == "nqbqnbnbnb"
+    texts = [message.text for connection, message in bench.owner.delivered if names[connection] == "n"]
+    assert texts == [f'{{"number":{number}}}' for number in range(4)]

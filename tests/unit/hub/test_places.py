@@ -1,20 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import pytest
 
 from gateway.auth.revocation import blacklist_key
-from gateway.errors import AbuseError, BrokerError, LimitError, RevokedError, TenantBusyError
+from gateway.errors import AbuseError, BrokerError, LimitError, RevokedError, StoppingError, TenantBusyError
 from gateway.fanout import create_fanout
 from gateway.fanout.base import ConnectionIdentity, FanoutLimits, Membership
 from gateway.hub.admission import Admission
 from gateway.hub.label import Label
+from gateway.hub.node_beats import BEAT_SECONDS, POLL_SECONDS, PROOF_SECONDS, NodeBeats
 from gateway.hub.penalties import PENALTY_SECONDS, Penalties
 from gateway.hub.place_keeper import PAGE, PlaceKeeper
 from gateway.hub.places import PlaceLimits, Places
-from gateway.protocol.limit_keys import presence_key, tenant_presence_key
+from gateway.protocol.limit_keys import beat_key, presence_key, tenant_presence_key
 from gateway.resilience.jitter import DecorrelatedJitter
 from gateway.resilience.keyed_rate import KeyedRate
 from gateway.types import ConnectionId, Room
@@ -54,6 +56,11 @@ class Node:
     def __init__(self, store: MemoryLimits, limits: PlaceLimits = DEFAULTS, tenant_rate: float = 0) -> None:
         self.store = store
         self.counts = Counts()
+        self.hangs = False
+        self.beat = itertools.count(1)
+        self.beats = NodeBeats(store, sleep=self._while_nodes_beat)
+        store.nodes.append(self)
+        store.strings[beat_key(self.beats.run)] = (b"0", float("inf"))
         self.wake = asyncio.Event()
         self.fanout = create_fanout("pure", FanoutLimits())
         self.fanout.bind(Silent())
@@ -63,6 +70,7 @@ class Node:
             store,
             limits,
             self.penalties,
+            self.beats,
             tenant_rate=KeyedRate(tenant_rate, max(1, tenant_rate), store.clock),
             check_node=admission.check,
             on_given_up=self.wake.set,
@@ -78,6 +86,12 @@ class Node:
             jitter=DecorrelatedJitter(),
             sleep=self._sleep,
         )
+
+    async def _while_nodes_beat(self, seconds: float) -> None:
+        self.store.clock.advance(seconds)
+        for node in self.store.nodes:
+            if not node.hangs:
+                await self.store.beat(node.beats.run, next(node.beat))
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -130,6 +144,98 @@ async def test_nodes_share_the_limits_of_a_table_session_and_of_a_tenant(store: 
     await other.join()
     with pytest.raises(LimitError, match="tenant has its 4"):
         await one.join()
+
+
+async def test_what_a_dead_node_holds_keeps_nobody_out(store: MemoryLimits) -> None:
+    dead, living = Node(store, PlaceLimits(3, 20, 4)), Node(store, PlaceLimits(3, 20, 4))
+    for _ in range(2):
+        await dead.join()
+    await living.join()
+    await living.join(replace(STAFF, subject="13"))
+    dead.hangs = True
+    began = store.clock.monotonic()
+    await living.join()
+    assert store.clock.monotonic() - began == pytest.approx(PROOF_SECONDS)
+    await living.join(replace(STAFF, subject="14"))
+    assert len(store.members(USER)) == 2, "both of the dead are gone"
+    with pytest.raises(LimitError, match="tenant has its 4"):
+        await living.join(replace(STAFF, subject="15"))
+
+
+async def test_who_says_nothing_any_more_is_dead_without_a_wait(store: MemoryLimits) -> None:
+    dead, living = Node(store, PlaceLimits(1, 1, 0)), Node(store, PlaceLimits(1, 1, 0))
+    await dead.join()
+    del store.strings[beat_key(dead.beats.run)]
+    began = store.clock.monotonic()
+    await living.join()
+    assert store.clock.monotonic() == began
+
+
+async def test_who_dies_while_it_is_asked_is_dead(store: MemoryLimits) -> None:
+    dead, living = Node(store, PlaceLimits(1, 1, 0)), Node(store, PlaceLimits(1, 1, 0))
+    await dead.join()
+    dead.hangs = True
+    store.strings[beat_key(dead.beats.run)] = (b"0", store.clock.monotonic() + 1)
+    await living.join()
+    assert len(store.members(USER)) == 1
+
+
+async def test_a_refusal_comes_as_soon_as_every_holder_has_said_that_it_lives(store: MemoryLimits) -> None:
+    one, other = Node(store, PlaceLimits(2, 1, 0)), Node(store, PlaceLimits(2, 1, 0))
+    await one.join()
+    await one.join()
+    began = store.clock.monotonic()
+    trips = store.trips
+    answers = await asyncio.gather(*(other.join() for _ in range(10)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [LimitError] * 10
+    assert store.clock.monotonic() - began == pytest.approx(POLL_SECONDS), "all of them waited for the same word"
+    assert store.trips - trips < 10 * 2 + 10
+
+
+async def test_where_redis_cannot_say_who_lives_nobody_is_turned_away_for_good(store: MemoryLimits) -> None:
+    dead, living = Node(store, PlaceLimits(1, 1, 0)), Node(store, PlaceLimits(1, 1, 0))
+    await dead.join()
+
+    async def cut(_seconds: float) -> None:
+        store.away = True
+
+    living.beats._sleep = cut
+    with pytest.raises(BrokerError):
+        await living.join()
+    store.away = False
+
+
+async def test_a_stop_ends_what_is_being_found_out(store: MemoryLimits) -> None:
+    holder, stopping = Node(store, PlaceLimits(1, 1, 0)), Node(store, PlaceLimits(1, 1, 0))
+    await holder.join()
+    asked = asyncio.Event()
+
+    async def forever(_seconds: float) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    stopping.beats._sleep = forever
+    join = asyncio.create_task(stopping.join())
+    await asked.wait()
+    await stopping.keeper.stop()
+    with pytest.raises(StoppingError):
+        await join
+
+
+async def test_a_node_says_once_a_second_that_it_lives_whatever_redis_does(store: MemoryLimits) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        store.away = len(slept) == 2
+        await (asyncio.sleep(0) if len(slept) < 4 else asyncio.Event().wait())
+
+    beats = NodeBeats(store, sleep=sleep)
+    await beats.start()
+    await turns(20)
+    assert store.strings[beat_key(beats.run)][0] == b"4"
+    assert slept == [BEAT_SECONDS] * 4
+    await beats.stop()
 
 
 async def test_a_join_is_one_round_trip_and_a_refusal_by_the_node_is_none(store: MemoryLimits) -> None:

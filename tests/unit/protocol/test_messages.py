@@ -42,7 +42,9 @@ def test_reading_a_client_message_never_fails(text: str) -> None:
     assert messages.is_ping(text) == (messages.parse_client_message(text) == Ping())
 
 
-@pytest.mark.parametrize("text", ["ping", '{"type":"ping"}', '{ "type" : "ping" }'])
+@pytest.mark.parametrize(
+    "text", ["ping", '{"type":"ping"}', '{ "type" : "ping" }', '{"at":"' + 99 * "x" + '","type":"p\\u0069ng"}']
+)
 def test_a_ping_is_seen_without_asking_python(text: str) -> None:
     assert messages.is_ping(text)
 

@@ -202,8 +202,7 @@ impl Context {
     ) {
         debug_assert!(connection.is_open(), "it is closed once");
         connection.phase = Phase::Closing;
-        // It follows a last page that will never come.
-        connection.drop_held(&sockets(&self.core).budget);
+        self.drop_held(connection);
         connection.code = code;
         connection.flags.asked = false;
         connection.flags.held_back = false;
@@ -217,6 +216,12 @@ impl Context {
         self.read_later(connection); // it may have been waiting for an answer, unread
     }
 
+    /// Throw away what is held: it follows a last page that will never come. Its best-effort events count as dropped.
+    pub fn drop_held(&self, connection: &mut Connection) {
+        let lost = connection.drop_held(&sockets(&self.core).budget);
+        count(&self.stats().dropped, lost);
+    }
+
     /// The socket is gone, or is given up.
     pub fn lose(&mut self, connection: &mut Connection, code: u16) {
         if let Some(stream) = connection.stream.take() {
@@ -224,7 +229,7 @@ impl Context {
             let _ = self.registry.deregister(&mut SourceFd(&stream.as_raw_fd()));
             discount(&self.stats().sockets);
         }
-        connection.drop_held(&sockets(&self.core).budget);
+        self.drop_held(connection);
         if let Some(mut outbox) = connection.outbox.take() {
             outbox.clear(&sockets(&self.core).budget);
         }

@@ -7,6 +7,7 @@
 //! | `connection` | one connection and the steps of its life |
 //! | `context` | what the steps of a life need beside the connection |
 //! | `reading` | what a client says, and what is done about it |
+//! | `turns` | the events that wait, tenant by tenant |
 //! | `passing` | an event, or a run of events, on its way to a room's members |
 //! | `outbox` | what waits for a slow client |
 //! | `page` | a piece of history for a client that resumes |
@@ -31,6 +32,7 @@ mod schedule;
 mod settings;
 mod stats;
 mod thread;
+mod turns;
 mod wheel;
 
 use std::io;

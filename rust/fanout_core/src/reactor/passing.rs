@@ -1,7 +1,7 @@
 //! An event, or a run of events, on its way to a room's members.
 //!
 //! *When nothing else waits*, an event is written straight to each recipient whose outbox is empty. *In a burst*, those
-//! in a row that have the same room and audiences are copied together once, and sent as one: a send costs what it costs
+//! in a row of a tenant that have the same room and audiences are copied together once, and sent as one: a send costs what it costs
 //! for one byte or for thousands. What cannot be copied together gathers in outboxes, and each of those is
 //! flushed once. So batching comes only of work that waits already; no timer ever delays anything.
 //!
@@ -14,7 +14,7 @@ use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::command::{Address, Command};
+use super::command::Address;
 use super::connection::Connection;
 use super::context::{Context, sockets, stats};
 use super::frames::{Frames, narrow};
@@ -49,7 +49,7 @@ pub(super) struct Passing {
     at: usize,
     /// The number of losses when the recipients were copied.
     losses: u64,
-    /// Whether frames gather in outboxes, because more waits.
+    /// Whether frames gather in outboxes, because more of the tenant waits.
     gathers: bool,
     /// By event of the run, as differences: what an entry says holds from its event on, until another takes it back.
     reach: Vec<Reach>,
@@ -64,24 +64,22 @@ struct Fate {
 }
 
 impl Passing {
-    /// Begin with an event, and those behind it in the queue that can go with it.
+    /// Begin with an event, and those behind it in its tenant's queue that can go with it.
     pub fn begin(
         cx: &Context,
         first: Arc<Broadcast>,
-        queue: &mut VecDeque<Command>,
+        queue: &mut VecDeque<Arc<Broadcast>>,
         mut recipients: Vec<Recipient>,
     ) -> Self {
         let mut bytes = first.frame.len();
         let mut run = vec![first];
         while run.len() < RUN
             && bytes < RUN_BYTES
-            && let Some(Command::Pass(next)) = queue.front()
-            && goes_with(&run[0], next)
+            && queue.front().is_some_and(|next| goes_with(&run[0], next))
+            && let Some(next) = queue.pop_front()
         {
             bytes += next.frame.len();
-            if let Some(Command::Pass(next)) = queue.pop_front() {
-                run.push(next);
-            }
+            run.push(next);
         }
         let mut bounds = vec![0];
         let mut end = 0;
@@ -113,9 +111,14 @@ impl Passing {
             recipients,
             at: 0,
             losses,
-            gathers: matches!(queue.front(), Some(Command::Pass(_))),
+            gathers: !queue.is_empty(),
             reach,
         }
+    }
+
+    /// How many recipients have been reached.
+    pub fn reached(&self) -> usize {
+        self.at
     }
 
     /// How many events.
@@ -226,7 +229,8 @@ impl Passing {
         }
         if self.gathers || connection.outbox.is_some() {
             self.queue(cx, connection, from);
-            if connection.unwritten() > GATHER_BYTES {
+            // With the last that waits there is nothing to gather for: others' events must not delay these.
+            if !self.gathers || connection.unwritten() > GATHER_BYTES {
                 cx.flush(connection);
             } else {
                 cx.flush_later(connection);

@@ -133,6 +133,7 @@ fn obey(cx: &mut Context, connection: &mut Connection, event: Event<'_>) {
         Event::Close { code, .. } => {
             let identity = cx.core.depart(connection.address.connection, cx.owner);
             // Of what waits it would read nothing any more.
+            cx.drop_held(connection);
             connection.discard(&sockets(&cx.core).budget);
             cx.begin_close(connection, code.unwrap_or(NO_STATUS), echo(code), identity);
             cx.tell(connection);

@@ -15,15 +15,15 @@ use super::connection::{Connection, Resume};
 use super::context::{Context, entry_of, sockets, tag};
 use super::frames::Frames;
 use super::outbox::Sort;
-use super::passing::{Passing, SLICE, relieve};
+use super::passing::{SLICE, relieve};
 use super::reading::{READ_BYTES, read};
+use super::turns::Turns;
 use super::wheel::{Entry, Wheel};
 use crate::clock::Micros;
 use crate::close_code::{ABNORMAL, reason};
 use crate::core::Core;
 use crate::frame::close_frame;
 use crate::id::{ConnectionId, OwnerId};
-use crate::index::Recipient;
 use crate::notice::Notice;
 
 /// Work between two looks at the sockets.
@@ -45,10 +45,9 @@ pub(super) struct Reactor {
     cx: Context,
     /// By slot; the slots are those of the index.
     connections: Vec<Option<Box<Connection>>>,
+    /// Events, in front of all commands.
+    turns: Turns,
     commands: VecDeque<Command>,
-    passing: Option<Passing>,
-    /// Memory for the next list of recipients.
-    spare: Vec<Recipient>,
     /// Events that have gathered in outboxes since the last flush.
     gathered: usize,
     /// Whether outboxes are being flushed, before which nothing more is passed.
@@ -87,9 +86,8 @@ impl Reactor {
             poll,
             cx,
             connections: Vec::new(),
+            turns: Turns::default(),
             commands: VecDeque::new(),
-            passing: None,
-            spare: Vec::new(),
             gathered: 0,
             flushing: false,
             barriers: Vec::new(),
@@ -119,8 +117,7 @@ impl Reactor {
                 self.on_event(event);
             }
             self.read_ready();
-            let mailbox = &sockets(&self.cx.core).reactors[self.cx.owner.index() - 1].mailbox;
-            self.commands.extend(mailbox.take());
+            self.look_for_work();
             self.work();
             self.keep_time();
             self.answer_barriers(is_quiet);
@@ -132,7 +129,7 @@ impl Reactor {
 
     /// How long to wait for sockets: not at all while there is work.
     fn timeout(&mut self) -> Option<Duration> {
-        let is_busy = self.passing.is_some()
+        let is_busy = !self.turns.is_empty()
             || !self.commands.is_empty()
             || !self.cx.dirty.is_empty()
             || !self.cx.ready.is_empty()
@@ -186,30 +183,37 @@ impl Reactor {
 
     // --- work ---
 
+    /// Take what has been told since. An event joins those that wait, among which tenants take turns, unless a command
+    /// stands between them: what a command changes must hold for the events behind it, and those before it must not
+    /// keep it waiting for ever.
+    fn look_for_work(&mut self) {
+        let mailbox = &sockets(&self.cx.core).reactors[self.cx.owner.index() - 1].mailbox;
+        for command in mailbox.take() {
+            match command {
+                Command::Pass(broadcast) if self.commands.is_empty() => self.turns.push(broadcast),
+                other => self.commands.push_back(other),
+            }
+        }
+    }
+
     /// Pass events and do what was commanded, for a while.
     fn work(&mut self) {
         let start = Instant::now();
         let mut events = 0;
         while !self.stopping && events < PASS_EVENTS && start.elapsed() < PASS_TIME {
-            if let Some(passing) = &mut self.passing {
-                if passing
-                    .slice(&mut self.cx, &mut self.connections)
-                    .is_break()
-                {
-                    events += passing.events();
-                    self.gathered += passing.events();
-                    if let Some(passing) = self.passing.take() {
-                        self.spare = passing.finish(&self.cx);
-                    }
-                }
-                relieve(&mut self.cx, &mut self.connections);
-            } else if self.flushing || self.gathered >= PASS_EVENTS || self.commands.is_empty() {
-                if self.cx.dirty.is_empty() && self.commands.is_empty() {
+            let nothing_waits = self.turns.is_empty() && self.commands.is_empty();
+            if self.flushing || self.gathered >= PASS_EVENTS || nothing_waits {
+                if self.cx.dirty.is_empty() && nothing_waits {
                     self.flushing = false;
                     self.gathered = 0;
                     return;
                 }
                 self.flush_some();
+            } else if !self.turns.is_empty() {
+                let passed = self.turns.slice(&mut self.cx, &mut self.connections);
+                events += passed;
+                self.gathered += passed;
+                relieve(&mut self.cx, &mut self.connections);
             } else if let Some(command) = self.commands.pop_front() {
                 self.obey(command);
             }
@@ -235,9 +239,13 @@ impl Reactor {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Pass(broadcast) => {
-                let spare = mem::take(&mut self.spare);
-                let passing = Passing::begin(&self.cx, broadcast, &mut self.commands, spare);
-                self.passing = Some(passing);
+                self.turns.push(broadcast);
+                // Those behind it too: they may go in one run, and tenants take turns among them.
+                while matches!(self.commands.front(), Some(Command::Pass(_)))
+                    && let Some(Command::Pass(next)) = self.commands.pop_front()
+                {
+                    self.turns.push(next);
+                }
             }
             Command::Adopt(address, adoption) => self.adopt(address, *adoption),
             Command::Refuse(slot, stream, frame) => self.refuse(slot, stream, frame),
@@ -420,7 +428,7 @@ impl Reactor {
     }
 
     fn answer_barriers(&mut self, is_quiet: bool) {
-        if self.barriers.is_empty() || self.passing.is_some() || !self.cx.dirty.is_empty() {
+        if self.barriers.is_empty() || !self.turns.is_empty() || !self.cx.dirty.is_empty() {
             return;
         }
         let is_quiet = is_quiet && self.commands.is_empty() && self.cx.ready.is_empty();
@@ -455,8 +463,13 @@ impl Reactor {
             });
         }
         // Events that nobody will pass any more still hold permits.
-        if let Some(passing) = self.passing.take() {
+        let (under_way, waiting) = self.turns.end();
+        for passing in under_way {
             passing.finish(&self.cx);
+        }
+        for broadcast in waiting {
+            let now = self.cx.core.clock.monotonic();
+            self.cx.core.passed(self.cx.owner, &broadcast, now);
         }
         let mailbox = &sockets(&self.cx.core).reactors[self.cx.owner.index() - 1].mailbox;
         self.commands.extend(mailbox.end());

@@ -159,7 +159,20 @@ impl World {
             .iter()
             .filter(|(_, room, _)| *room == event.room)
             .count() as u64;
-        full(broadcasts, count + 1) || full(bytes, size + event.size) || full(room, in_room + 1)
+        // A tenant may hold nine times what is free.
+        let own = || {
+            under_way
+                .iter()
+                .filter(|(_, room, _)| room.0 == event.room.0)
+        };
+        let greedy = |limit: i64, out: u64, own: u64| {
+            limit > 0 && own > 9 * limit.unsigned_abs().saturating_sub(out)
+        };
+        full(broadcasts, count + 1)
+            || full(bytes, size + event.size)
+            || full(room, in_room + 1)
+            || greedy(broadcasts, count, own().count() as u64)
+            || greedy(bytes, size, own().map(|(_, _, size)| size).sum())
     }
 
     /// Who is in a room, as far as is known.

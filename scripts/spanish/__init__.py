@@ -1,0 +1,1 @@
+"""The tables of `docs/es`: the code's own words and numbers, in Spanish."""
