@@ -4,6 +4,15 @@ from __future__ import annotations
 
 SENTENCES: dict[str, str] = {
     "Connections that are open.": "Conexiones abiertas.",
+    "Connections of a tenant; the busiest have a series each, all others share one.": (
+        "Conexiones de un tenant; los más activos tienen una serie cada uno, todos los demás comparten una."
+    ),
+    "Events of a tenant that were admitted, or refused for want of a permit.": (
+        "Eventos de un tenant admitidos, o rechazados por falta de permiso."
+    ),
+    "Events of a tenant that were dropped by its rate, or for want of a permit.": (
+        "Eventos de un tenant descartados por su tasa, o por falta de permiso."
+    ),
     "Handshakes by how they ended.": "Handshakes según cómo terminaron.",
     "Connections that ended, by close code.": "Conexiones terminadas, por código de cierre.",
     "Events that came in, good or bad.": "Eventos que entraron, buenos o malos.",
