@@ -28,6 +28,7 @@ from gateway.errors import GatewayError
 from gateway.fanout.base import Fanout
 from gateway.hub.catchup import Catchup
 from gateway.hub.census import Census
+from gateway.hub.delivery_ring import DeliveryRing
 from gateway.hub.drain import Drain
 from gateway.hub.manager import ConnectionManager
 from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
@@ -202,7 +203,10 @@ class Gateway:
     async def _drain(self, running: _Running) -> None:
         _log.info("draining", connections=running.edge.fanout.stats().connections)
         await running.drain.send_away(self.settings.drain_seconds)
-        await asyncio.gather(*(way_in.stop(STOP_SECONDS) for way_in in running.ways_in.in_order))
+        # Without its ways in it hears no question either: others are not to wait for its answers.
+        await asyncio.gather(
+            running.edge.api.talk.stop(), *(way_in.stop(STOP_SECONDS) for way_in in running.ways_in.in_order)
+        )
         await running.edge.fanout.stop(self.settings.drain_seconds)
 
     # --- start ---------------------------------------------------------------------------------------------------
@@ -213,7 +217,8 @@ class Gateway:
             _log.warning(sentence)
         ground = Ground(settings, self.metrics, self.clock, stack)
         redis = await redis_parts(ground)
-        fanout = fanout_core(ground, *broadcast_observers(ground))
+        ring = DeliveryRing()
+        fanout = fanout_core(ground, ring, *broadcast_observers(ground))
         interest = Interest(patterns=PATTERNS if settings.pubsub == "patterns" else ())
         rooms = LiveInterest(self.clock)
         sectors = CachedSectorDirectory(RedisSectorDirectory(redis.broker), self.clock, self.metrics)
@@ -241,7 +246,17 @@ class Gateway:
             heartbeat=settings.heartbeat_interval,
         )
         fanout.bind(manager)
-        api = api_parts(ground, redis, self.routing, reads, node=manager.node, drain=self._begin_drain)
+        api = api_parts(
+            ground,
+            redis,
+            self.routing,
+            history=reads,
+            fanout=fanout,
+            rooms=rooms,
+            ring=ring,
+            node=manager.node,
+            drain=self._begin_drain,
+        )
         ways_in = way_in_parts(
             ground,
             redis,
@@ -276,7 +291,7 @@ class Gateway:
             ),
             api=api,
         )
-        answer_nodes(edge, Census(fanout, manager.node, rooms.position))
+        answer_nodes(edge, Census(fanout, manager.node, rooms.position, self.clock))
         demo = demo_parts(ground, redis.url, self.routing)
         self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), demo)
         stack.push_async_callback(limits.beats.stop)

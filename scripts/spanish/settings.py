@@ -130,12 +130,12 @@ SENTENCES: dict[str, str] = {
         "Eventos que este nodo acepta por `/api/v1`, los de un segundo o 1000 a la vez; 0 es sin límite."
     ),
     "The same for one tenant; 0 is unlimited.": "Lo mismo para un tenant; 0 es sin límite.",
-    "Directory of mode 0700 in which workers that share a port find each other, so that `/ws/metrics` of one shows all;"
-    " `gateway serve --workers` makes one. Empty is none.": (
-        "Directorio de modo 0700 en el que se encuentran los workers que comparten un puerto, para que `/ws/metrics` de uno"
-        " los muestre todos; `gateway serve --workers` hace uno. Vacío es ninguno."
-    ),
     "Tenants that have metrics of their own, the busiest; all others share a series. 0 is none.": (
-        "Tenants con métricas propias, los más activos; los demás comparten una serie. 0 es ninguno."
+        "Tenants con métricas propias, los más activos; todos los demás comparten una serie. 0 es ninguno."
+    ),
+    "Directory of mode 0700 in which workers that share a port find each other, so that `/ws/metrics` of one shows "
+    "all; `gateway serve --workers` makes one. Empty is none.": (
+        "Directorio con modo 0700 en el que los procesos que comparten un puerto se encuentran, para que `/ws/metrics` "
+        "de uno muestre todos; `gateway serve --workers` crea uno. Vacío es ninguno."
     ),
 }
