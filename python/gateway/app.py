@@ -16,6 +16,9 @@ from gateway.auth.origin import OriginPolicy
 from gateway.auth.revocation import RevocationCheck
 from gateway.endpoints.attempts import Attempts
 from gateway.endpoints.catchup import catchup_router
+from gateway.endpoints.console.desk import Desk
+from gateway.endpoints.console.page import console_page_router
+from gateway.endpoints.console.socket import console_socket_router
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
@@ -40,6 +43,7 @@ from gateway.telemetry.logging import configure_logging, get_logger
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import install_redaction
 from gateway.types import Clock, SystemClock
+from gateway.wiring.console import console_desk
 from gateway.wiring.core import fanout_core
 from gateway.wiring.greeting import greet
 from gateway.wiring.ground import Ground
@@ -62,6 +66,7 @@ class _Running:
     edge: Edge
     ways_in: WayInParts
     drain: Drain
+    desk: Desk
     draining: asyncio.Task[None] | None = None
 
 
@@ -99,6 +104,8 @@ class Gateway:
         self.router = APIRouter()
         for part in (websocket_router, catchup_router, health_router, metrics_router):
             self.router.include_router(part(self._edge))
+        for console in (console_page_router, console_socket_router):
+            self.router.include_router(console(lambda: self._started().desk))
 
     def _edge(self) -> Edge:
         return self._started().edge
@@ -236,7 +243,8 @@ class Gateway:
                 lost_at_source=lambda: ways_in.relay.lost_at_source,
             ),
         )
-        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits))
+        desk = console_desk(ground, edge, ways_in, node=manager.node)
+        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), desk)
         stack.push_async_callback(limits.keeper.stop)
         stack.push_async_callback(resumes.stop)
         stack.push_async_callback(manager.stop)

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Callable
 
 from fastapi import HTTPException, Request
+from starlette.requests import HTTPConnection
 
 from gateway.auth.bearer import token_of_header
 from gateway.endpoints.edge import Edge
@@ -21,7 +22,7 @@ def operator_only(edge: Callable[[], Edge]) -> Callable[[Request], None]:
     def check(request: Request) -> None:
         key = edge().operator_key
         if key is None:
-            if not (edge().development and _is_local(request)):
+            if not (edge().development and is_local(request)):
                 raise HTTPException(
                     403,
                     "Operator endpoints are closed: set GATEWAY_OPERATOR_KEY and send it as"
@@ -37,7 +38,8 @@ def operator_only(edge: Callable[[], Edge]) -> Callable[[Request], None]:
     return check
 
 
-def _is_local(request: Request) -> bool:
+def is_local(request: HTTPConnection) -> bool:
+    """Whether a request comes from this machine, with no proxy between."""
     if any(name in request.headers for name in FORWARDING_HEADERS) or request.client is None:
         return False
     try:

@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.broker.base import Broker, PubSubBatch, PubSubMessage
 from gateway.errors import EventRefusedError
-from gateway.fanout.base import Fanout, Submission
+from gateway.fanout.base import Submission
 from gateway.ingest.base import IngestObserver
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
+from gateway.ingest.live_base import RoomFanout
 from gateway.ingest.pace import BATCH_EVENTS, PATIENCE_SECONDS, WorkerPace
 from gateway.ingest.pubsub_link import PubSubLink
 from gateway.ingest.tenant_share import TenantShare, quiet_first
@@ -60,7 +61,7 @@ class RedisSubscriber:
         broker: Broker,
         interest: Interest,
         routing: RoutingTable,
-        fanout: Fanout,
+        fanout: RoomFanout,
         *,
         breaker: CircuitBreaker,
         jitter: DecorrelatedJitter,

@@ -15,6 +15,7 @@ from gateway.ingest.live_subscriber import LiveSubscriber
 from gateway.ingest.relay_base import RelayNumbers
 from gateway.ingest.stream_consumer import StreamConsumer
 from gateway.ingest.subscriber import RedisSubscriber
+from gateway.ingest.tap import EventTap
 from gateway.ingest.tenant_share import TenantShare
 from gateway.protocol.routing import RoutingTable
 from gateway.wiring.ground import Ground, connecting_again
@@ -30,12 +31,14 @@ class WayInParts:
         live: critical events, as every node hears them.
         relay: critical events, from the source into the rooms; one node at a time.
         announcements: changed rights.
+        tap: where what the first two submit can be seen.
     """
 
     subscriber: RedisSubscriber
     live: LiveSubscriber
     relay: StreamConsumer
     announcements: AnnouncementSubscriber
+    tap: EventTap
 
     @property
     def in_order(self) -> tuple[RedisSubscriber, LiveSubscriber, StreamConsumer, AnnouncementSubscriber]:
@@ -69,11 +72,12 @@ def way_in_parts(
         cooldown=settings.drop_alert_every,
         on_alert=lambda _alert: metrics.drop_alerts.inc(),
     )
+    tap = EventTap(fanout)
     subscriber = RedisSubscriber(
         redis.broker,
         interest,
         routing,
-        fanout,
+        tap,
         breaker=ground.link_breaker("pubsub"),
         jitter=connecting_again(),
         drop_rate=drop_rate,
@@ -85,7 +89,7 @@ def way_in_parts(
         redis.broker,
         redis.history,
         rooms,
-        fanout,
+        tap,
         breaker=ground.link_breaker("live"),
         jitter=connecting_again(),
         drop_rate=drop_rate,
@@ -114,4 +118,4 @@ def way_in_parts(
         clock=clock,
     )
     metrics.redis_up.set_function(lambda: float(subscriber.live))
-    return WayInParts(subscriber, live, relay, announcements)
+    return WayInParts(subscriber, live, relay, announcements, tap)

@@ -1,0 +1,96 @@
+// Connections, the slow ones first if that is asked, and how to end one.
+
+import { get, remove } from "./api.js";
+import { confirmed } from "./confirm.js";
+import { byId, el, fill, pill, row, say } from "./dom.js";
+import { queryOf } from "./filter.js";
+import { age, bytes, number } from "./format.js";
+import { notice } from "./notice.js";
+import { Refresh } from "./refresh.js";
+
+const PAGE = 100;
+const LOOKED_AT = 5; // pages that are looked through for slow ones
+const GOING_AWAY = 1001; // the client comes back by itself
+
+export class Connections {
+  #refresh;
+  #pages = 1;
+
+  constructor() {
+    this.#refresh = new Refresh(byId("connections"), {
+      load: () => this.#load(),
+      seconds: 5,
+      count: byId("connections-count"),
+    });
+    byId("connections-filter").addEventListener("input", () => {
+      this.#pages = 1;
+      this.#refresh.now();
+    });
+    byId("connections-filter").addEventListener("submit", (event) => event.preventDefault());
+    byId("connections-more").addEventListener("click", () => {
+      this.#pages += 1;
+      this.#refresh.now();
+    });
+  }
+
+  set enabled(value) {
+    this.#refresh.enabled = value;
+  }
+
+  async #load() {
+    const { show, ...query } = queryOf(byId("connections-filter"));
+    const slow = show === "slow";
+    const found = [];
+    let cursor = null;
+    for (let page = 0; page < (slow ? LOOKED_AT : this.#pages); page += 1) {
+      const answer = await get("/connections", { ...query, limit: PAGE, cursor });
+      found.push(...answer.connections);
+      cursor = answer.cursor;
+      if (!cursor) break;
+    }
+    const shown = slow
+      ? found.filter(({ outbox_bytes }) => outbox_bytes > 0).sort((one, other) => other.outbox_bytes - one.outbox_bytes)
+      : found;
+    fill(byId("connections-rows"), shown.map((connection) => this.#row(connection)));
+    const empty = byId("connections-empty");
+    say(empty, slow ? `None of the ${number(found.length)} connections looked at has anything waiting.` : "No such connection.");
+    empty.hidden = shown.length > 0;
+    byId("connections-more").hidden = slow || !cursor;
+    say(byId("connections-count"), cursor ? `of the first ${number(found.length)}` : number(shown.length));
+  }
+
+  #row(connection) {
+    const { connection: name, tenant, subject, endpoint, branches, since, outbox_bytes: waiting } = connection;
+    const end = el(
+      "button",
+      { type: "button", class: "quiet", data: { focus: name }, onclick: () => this.#end(connection) },
+      "Disconnect",
+      el("span", { class: "hidden" }, ` ${name}`),
+    );
+    return row([
+      ["Connection", el("code", {}, name), "nowrap"],
+      ["Who", [pill(endpoint), ` tenant ${tenant}, ${subject}`]],
+      ["Where", el("span", { title: connection.audiences.join(", ") }, `${branches.length > 1 ? "branches" : "branch"} ${branches.join(", ")}`)],
+      ["Since", age(Date.now() / 1000 - since), "number"],
+      ["Waiting", waiting > 0 ? pill(bytes(waiting), "warn") : bytes(waiting), "number"],
+      ["", end, "actions-cell"],
+    ]);
+  }
+
+  async #end({ connection, tenant, subject, endpoint }) {
+    const yes = await confirmed({
+      title: "Disconnect this client?",
+      text: `${endpoint} ${subject} of tenant ${tenant} is told to go (code ${GOING_AWAY}) and may come back. To keep it out, revoke its token.`,
+      yes: "Disconnect",
+      danger: true,
+    });
+    if (!yes) return;
+    try {
+      await remove(`/connections/${encodeURIComponent(connection)}?code=${GOING_AWAY}`);
+      notice(`${connection} is disconnected.`);
+    } catch (error) {
+      notice(error.message);
+    }
+    this.#refresh.now();
+  }
+}
