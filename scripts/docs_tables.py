@@ -14,7 +14,11 @@ from pathlib import Path
 
 from benches.load.report import readme_table
 from benches.load.result import Result
+from gateway.app import create_app
 from gateway.cli.reference import cli_reference
+from gateway.endpoints.api.keys import SCOPES
+from gateway.endpoints.api.route import MEANINGS
+from gateway.endpoints.api.router import PREFIX
 from gateway.hub.manager import REFUSALS
 from gateway.hub.profiles import PROFILES
 from gateway.ingest.resume_base import RESUME_OUTCOMES
@@ -24,7 +28,7 @@ from gateway.protocol.events import DROP_REASONS
 from gateway.protocol.messages import ERROR_CODES
 from gateway.protocol.routing import DEFAULT_RULES
 from gateway.redis_url import SCHEMES
-from gateway.settings import settings_table
+from gateway.settings import Settings, settings_table
 from gateway.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,12 +129,44 @@ def metrics() -> str:
     )
 
 
+def api_routes() -> str:
+    """Every route of the operator API, from its OpenAPI document."""
+    paths = create_app(Settings.load({})).openapi()["paths"]
+    return markdown(
+        ("request", "scope", "what", "parameters"),
+        (
+            (
+                f"`{method.upper()} {path}`",
+                ", ".join(f"`{scope}`" for needed in operation["security"] for scope in next(iter(needed.values()))),
+                operation["summary"],
+                ", ".join(f"`{parameter['name']}`" for parameter in operation.get("parameters", ())),
+            )
+            for path, operations in paths.items()
+            if path.startswith(PREFIX)
+            for method, operation in operations.items()
+        ),
+    )
+
+
+def api_scopes() -> str:
+    """What a key may be good for."""
+    return markdown(("scope", "may"), ((f"`{scope}`", meaning) for scope, meaning in SCOPES.items()))
+
+
+def api_refusals() -> str:
+    """What the operator API refuses with."""
+    return markdown(("status", "when"), ((int(status), meaning) for status, meaning in MEANINGS.items()))
+
+
 def bench_load() -> str:
     """The newest load measurements."""
     return readme_table(Result.latest())
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "api_refusals": api_refusals,
+    "api_routes": api_routes,
+    "api_scopes": api_scopes,
     "audiences": audiences,
     "bench_load": bench_load,
     "close_codes": close_codes,

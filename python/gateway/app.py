@@ -14,11 +14,13 @@ from fastapi import APIRouter, FastAPI
 from gateway.auth.issuers_file import load_issuers
 from gateway.auth.origin import OriginPolicy
 from gateway.auth.revocation import RevocationCheck
+from gateway.endpoints.api.router import answer_nodes, api_router
 from gateway.endpoints.attempts import Attempts
 from gateway.endpoints.catchup import catchup_router
 from gateway.endpoints.console.desk import Desk
 from gateway.endpoints.console.page import console_page_router
 from gateway.endpoints.console.socket import console_socket_router
+from gateway.endpoints.console.token import console_token_router
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
@@ -27,6 +29,7 @@ from gateway.endpoints.websocket import websocket_router
 from gateway.errors import GatewayError
 from gateway.fanout.base import Fanout
 from gateway.hub.catchup import Catchup
+from gateway.hub.census import Census
 from gateway.hub.drain import Drain
 from gateway.hub.manager import ConnectionManager
 from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
@@ -43,6 +46,7 @@ from gateway.telemetry.logging import configure_logging, get_logger
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import install_redaction
 from gateway.types import Clock, SystemClock
+from gateway.wiring.api import api_parts
 from gateway.wiring.console import console_desk
 from gateway.wiring.core import fanout_core
 from gateway.wiring.greeting import greet
@@ -101,10 +105,11 @@ class Gateway:
         self._running: _Running | None = None
         self._keeper = ConnectionKeeper(self._on_server_shutdown)
         self._goodbye: asyncio.Task[None] | None = None  # held, since the loop itself holds tasks weakly
+        self._draining: asyncio.Task[None] | None = None
         self.router = APIRouter()
-        for part in (websocket_router, catchup_router, health_router, metrics_router):
+        for part in (websocket_router, catchup_router, health_router, metrics_router, api_router):
             self.router.include_router(part(self._edge))
-        for console in (console_page_router, console_socket_router):
+        for console in (console_page_router, console_token_router, console_socket_router):
             self.router.include_router(console(lambda: self._started().desk))
 
     def _edge(self) -> Edge:
@@ -166,6 +171,10 @@ class Gateway:
         # Shielded: one caller that is cancelled must not stop it for the others.
         await asyncio.shield(running.draining)
 
+    def _begin_drain(self) -> None:
+        """Begin to drain without waiting for its end; for the operator API."""
+        self._draining = asyncio.get_running_loop().create_task(self.drain(), name="gateway-drain-asked")
+
     def _on_server_shutdown(self) -> None:
         """The server that handed sockets over shuts down, and waits until the keeper says that nobody is left."""
         self._goodbye = asyncio.get_running_loop().create_task(self._say_goodbye(), name="gateway-goodbye")
@@ -218,8 +227,17 @@ class Gateway:
             heartbeat=settings.heartbeat_interval,
         )
         fanout.bind(manager)
+        api = api_parts(ground, redis, self.routing, reads, node=manager.node, drain=self._begin_drain)
         ways_in = way_in_parts(
-            ground, redis, fanout, self.routing, rights.watch, interest=interest, rooms=rooms, node=manager.node
+            ground,
+            redis,
+            fanout,
+            self.routing,
+            rights.watch,
+            interest=interest,
+            rooms=rooms,
+            node=manager.node,
+            on_question=api.talk.hear,
         )
         edge = Edge(
             fanout=fanout,
@@ -242,13 +260,16 @@ class Gateway:
                 relay=lambda: ways_in.relay.active,
                 lost_at_source=lambda: ways_in.relay.lost_at_source,
             ),
+            api=api,
         )
-        desk = console_desk(ground, edge, ways_in, node=manager.node)
+        answer_nodes(edge, Census(fanout, manager.node, rooms.position))
+        desk = console_desk(ground, edge, ways_in)
         self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), desk)
         stack.push_async_callback(limits.keeper.stop)
         stack.push_async_callback(resumes.stop)
         stack.push_async_callback(manager.stop)
         stack.push_async_callback(rights.watch.stop)
+        stack.push_async_callback(api.talk.stop)
         # By itself only where no signal came first: under a server that is not `gateway serve`.
         stack.push_async_callback(self.drain, at_once=True)
         await fanout.start()
@@ -256,6 +277,7 @@ class Gateway:
         await rights.watch.start()
         for way_in in ways_in.in_order:
             await way_in.start()
+        await api.talk.start()
         await greet(ground, redis, ways_in, fanout, self.routing)
 
 

@@ -85,6 +85,42 @@ class TooManyResumesError(GatewayError):
     """As many clients as this node takes at once are being given history: close code 1013."""
 
 
+class PublishRateError(GatewayError):
+    """Events come by the API faster than they may: HTTP 429.
+
+    Attributes:
+        wait: seconds after which there is room again.
+    """
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class BadRequestError(GatewayError):
+    """A request's parameters or body are malformed: HTTP 400."""
+
+
+class RequestTooBigError(GatewayError):
+    """A request's body is longer than may be: HTTP 413."""
+
+
+class NotThereError(GatewayError):
+    """What a request names is not there: HTTP 404."""
+
+
+class NodeUnknownError(GatewayError):
+    """No node of that name lives."""
+
+
+class NodeSilentError(GatewayError):
+    """A node lives and did not answer in time."""
+
+
+class NodesBusyError(GatewayError):
+    """This node asks the others as often at a time as it may: HTTP 429."""
+
+
 class EventRefusedError(GatewayError):
     """An event is not delivered; `reason` is the documented drop reason (`protocol.events.DropReason`)."""
 
@@ -93,12 +129,20 @@ class EventRefusedError(GatewayError):
         self.reason = reason
 
 
+class DeadLetterGoneError(GatewayError):
+    """A letter is not in the dead-letter queue, or not any more: HTTP 404."""
+
+
 class RoutingError(SettingsError):
     """The routing file cannot be read as a routing table."""
 
 
 class BrokerError(GatewayError):
     """Redis could not be reached, or did not answer in time."""
+
+
+class BrokerFullError(BrokerError):
+    """Redis has no memory left for what was to be written."""
 
 
 class CircuitOpenError(BrokerError):

@@ -29,7 +29,10 @@ def test_every_generated_table_is_shown_once() -> None:
 def test_the_http_page_lists_every_route() -> None:
     text = (docs.REFERENCE / "http.md").read_text("utf-8")
     paths = create_app(Settings.load({})).openapi()["paths"]
-    assert {match[1] for match in re.finditer(r"`GET (\S+)`", text)} == {*paths, "/openapi.json"}
+    routes = {f"{method.upper()} {path}" for path, operations in paths.items() for method in operations}
+    shown = re.findall(r"^\| `((?:GET|POST|DELETE) \S+)`", text, re.MULTILINE)
+    assert len(shown) == len(set(shown))
+    assert set(shown) == routes | {"GET /openapi.json"}
 
 
 def test_the_seed_map_names_what_is_there() -> None:

@@ -6,7 +6,7 @@ from redis import exceptions as theirs
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.sentinel import MasterNotFoundError as BlockingMasterNotFoundError
 
-from gateway.errors import BrokerError
+from gateway.errors import BrokerError, BrokerFullError
 
 DEMOTED = (theirs.ReadOnlyError, theirs.MasterDownError)
 """A server that was the master and is a replica now: the connection is good, and leads to the wrong one."""
@@ -47,6 +47,8 @@ def broker_error(where: str, error: BaseException) -> BrokerError:  # noqa: PLR0
         return BrokerError(f"Redis at {where} refused the user name or the password ({text}); correct the URL")
     if isinstance(error, theirs.NoPermissionError) or text.startswith("NOPERM"):
         return BrokerError(f"Redis at {where} does not permit it ({text}); widen the ACL of the gateway's user")
+    if isinstance(error, theirs.OutOfMemoryError):
+        return BrokerFullError(f"Redis at {where} has no memory left ({text}); raise `maxmemory`, or ask again later")
     if isinstance(error, DEMOTED):
         return BrokerError(f"Redis at {where} is a replica by now, and its master is looked for anew ({text})")
     if isinstance(error, theirs.ClusterError | theirs.RedisClusterException):

@@ -38,6 +38,11 @@ class RedisCommands:
     server on the other side may be another one that lacks the last writes, the commands are *sealed*: from then on a
     new connection is an error. In a cluster that holds for the connections to all masters.
 
+    Attributes:
+        where: the URL, redacted.
+        clustered: whether a script may touch the keys of one slot only.
+        timeout: see below.
+
     Args:
         url: of any kind that `redis_url.SCHEMES` lists.
         breaker: of this duty.
@@ -53,6 +58,7 @@ class RedisCommands:
     ) -> None:
         address = understand(url)
         self.where = address.shown
+        self.clustered = address.kind is RedisKind.CLUSTER
         self.timeout = timeout
         self._breaker = breaker
         self._sealed = False

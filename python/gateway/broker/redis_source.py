@@ -174,7 +174,7 @@ class RedisSource:
 
     async def _run(self, name: str, keys: Sequence[str], args: Sequence[RedisArgument], *, held: bool = False) -> Any:
         async with self._commands.asking() as client:
-            return await load_script(name, held=held).run(client, keys, args)
+            return await load_script(name, behind="held" if held else None).run(client, keys, args)
 
 
 def _entry(number: bytes, flat: _Flat) -> SourceEntry:

@@ -33,10 +33,10 @@ class Script:
 
 
 @cache
-def load_script(name: str, *, held: bool = False) -> Script:
-    """The script of `scripts/<name>.lua`; with `held` behind the prologue that looks at the relay's lease."""
+def load_script(name: str, *, behind: str | None = None) -> Script:
+    """The script of `scripts/<name>.lua`, behind a prologue (`held.lua` looks at the relay's lease) if one is named."""
     folder = files("gateway.broker") / "scripts"
     text = (folder / f"{name}.lua").read_text("utf-8")
-    if held:
-        text = (folder / "held.lua").read_text("utf-8") + "\n" + text
+    if behind is not None:
+        text = (folder / f"{behind}.lua").read_text("utf-8") + "\n" + text
     return Script(name, text)

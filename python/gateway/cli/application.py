@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import demo, emit, publish, revoke, serve, tail, token
+from gateway.cli import config, demo, dlq, dlq_emptying, doctor, emit, publish, revoke, serve, tail, token
 from gateway.cli.speech import examples, help_of, result
 
 
@@ -43,11 +43,12 @@ def _group(command: Callable[..., None], epilog: str) -> typer.Typer:
 
 
 def _add(group: typer.Typer, command: Callable[..., None], epilog: str) -> None:
-    group.command(help=help_of(command), epilog=epilog)(command)
+    group.command(command.__name__.rstrip("_"), help=help_of(command), epilog=epilog)(command)
 
 
 application = _group(about, examples("gateway demo", "gateway serve", "gateway token staff --help"))
 tokens = _group(about_tokens, examples("gateway token staff --help", "gateway token table --help"))
+letters = _group(dlq.about_dlq, examples("gateway dlq list", "gateway dlq show --help", "gateway dlq replay --help"))
 
 _add(application, serve.serve, serve.EXAMPLES)
 _add(tokens, token.staff, token.STAFF_EXAMPLES)
@@ -56,5 +57,12 @@ application.add_typer(tokens, name="token")
 _add(application, publish.publish, publish.EXAMPLES)
 _add(application, emit.emit, emit.EXAMPLES)
 _add(application, revoke.revoke, revoke.EXAMPLES)
+_add(letters, dlq.list_, dlq.LIST_EXAMPLES)
+_add(letters, dlq.show, dlq.SHOW_EXAMPLES)
+_add(letters, dlq_emptying.replay, dlq_emptying.REPLAY_EXAMPLES)
+_add(letters, dlq_emptying.discard, dlq_emptying.DISCARD_EXAMPLES)
+application.add_typer(letters, name="dlq")
 _add(application, tail.tail, tail.EXAMPLES)
+_add(application, doctor.doctor, doctor.EXAMPLES)
+_add(application, config.config, config.EXAMPLES)
 _add(application, demo.demo, demo.EXAMPLES)

@@ -1,4 +1,4 @@
-// Connections, the slow ones first if that is asked, and how to end one.
+// Connections, and how to end one.
 
 import { get, remove } from "./api.js";
 import { confirmed } from "./confirm.js";
@@ -7,9 +7,9 @@ import { queryOf } from "./filter.js";
 import { age, bytes, number } from "./format.js";
 import { notice } from "./notice.js";
 import { Refresh } from "./refresh.js";
+import { needs } from "./scopes.js";
 
 const PAGE = 100;
-const LOOKED_AT = 5; // pages that are looked through for slow ones
 const GOING_AWAY = 1001; // the client comes back by itself
 
 export class Connections {
@@ -24,8 +24,10 @@ export class Connections {
     });
     byId("connections-filter").addEventListener("input", () => {
       this.#pages = 1;
+      this.#choose();
       this.#refresh.now();
     });
+    this.#choose();
     byId("connections-filter").addEventListener("submit", (event) => event.preventDefault());
     byId("connections-more").addEventListener("click", () => {
       this.#pages += 1;
@@ -38,40 +40,40 @@ export class Connections {
   }
 
   async #load() {
-    const { show, ...query } = queryOf(byId("connections-filter"));
-    const slow = show === "slow";
+    const query = queryOf(byId("connections-filter"));
     const found = [];
     let cursor = null;
-    for (let page = 0; page < (slow ? LOOKED_AT : this.#pages); page += 1) {
+    for (let page = 0; page < this.#pages; page += 1) {
       const answer = await get("/connections", { ...query, limit: PAGE, cursor });
       found.push(...answer.connections);
       cursor = answer.cursor;
       if (!cursor) break;
     }
-    const shown = slow
-      ? found.filter(({ outbox_bytes }) => outbox_bytes > 0).sort((one, other) => other.outbox_bytes - one.outbox_bytes)
-      : found;
-    fill(byId("connections-rows"), shown.map((connection) => this.#row(connection)));
-    const empty = byId("connections-empty");
-    say(empty, slow ? `None of the ${number(found.length)} connections looked at has anything waiting.` : "No such connection.");
-    empty.hidden = shown.length > 0;
-    byId("connections-more").hidden = slow || !cursor;
-    say(byId("connections-count"), cursor ? `of the first ${number(found.length)}` : number(shown.length));
+    fill(byId("connections-rows"), found.map((connection) => this.#row(connection)));
+    byId("connections-empty").hidden = found.length > 0;
+    byId("connections-more").hidden = !cursor;
+    say(byId("connections-count"), cursor ? `the first ${number(found.length)}` : number(found.length));
+  }
+
+  /** A branch and a user have a meaning in a tenant alone. */
+  #choose() {
+    const { tenant, branch, user } = byId("connections-filter").elements;
+    for (const field of [branch, user]) field.disabled = tenant.value === "";
   }
 
   #row(connection) {
     const { connection: name, tenant, subject, endpoint, branches, since, outbox_bytes: waiting } = connection;
     const end = el(
       "button",
-      { type: "button", class: "quiet", data: { focus: name }, onclick: () => this.#end(connection) },
+      { type: "button", class: "quiet", data: { focus: name }, onclick: () => this.#end(connection), ...needs("operate") },
       "Disconnect",
       el("span", { class: "hidden" }, ` ${name}`),
     );
     return row([
       ["Connection", el("code", {}, name), "nowrap"],
-      ["Who", [pill(endpoint), ` tenant ${tenant}, ${subject}`]],
+      ["Who", el("div", {}, pill(endpoint ?? "other"), ` tenant ${tenant}, ${subject}`)],
       ["Where", el("span", { title: connection.audiences.join(", ") }, `${branches.length > 1 ? "branches" : "branch"} ${branches.join(", ")}`)],
-      ["Since", age(Date.now() / 1000 - since), "number"],
+      ["Since", since === null ? "–" : age(Date.now() / 1000 - since), "number"],
       ["Waiting", waiting > 0 ? pill(bytes(waiting), "warn") : bytes(waiting), "number"],
       ["", end, "actions-cell"],
     ]);

@@ -6,6 +6,7 @@ import { byId, el, fill, pill, row, say } from "./dom.js";
 import { number, pretty, when } from "./format.js";
 import { notice } from "./notice.js";
 import { Refresh } from "./refresh.js";
+import { may, needs } from "./scopes.js";
 
 const SHOWN = 100;
 
@@ -34,7 +35,7 @@ export class Letters {
     const { entries, cursor } = await get("/dlq", { limit: SHOWN });
     fill(byId("letters-rows"), entries.map((entry) => this.#row(entry)));
     byId("letters-empty").hidden = entries.length > 0;
-    byId("letters-all").disabled = entries.length === 0;
+    byId("letters-all").disabled = entries.length === 0 || !may("operate");
     say(byId("letters-count"), cursor ? `the first ${number(entries.length)}` : entries.length ? number(entries.length) : "");
   }
 
@@ -42,14 +43,14 @@ export class Letters {
     const act = (word, doing, mood) =>
       el(
         "button",
-        { type: "button", class: mood, data: { focus: `${word} ${entry.id}` }, onclick: doing },
+        { type: "button", class: mood, data: { focus: `${word} ${entry.id}` }, onclick: doing, ...needs("operate") },
         word,
         el("span", { class: "hidden" }, ` ${entry.id}`),
       );
     return row(
       [
         ["Put aside", el("span", { title: `by node ${entry.node}` }, when(Number(entry.time))), "nowrap"],
-        ["Why", [pill(entry.reason.replaceAll("_", " "), "bad"), ` ${entry.error}`], "why"],
+        ["Why", el("div", {}, pill(entry.reason.replaceAll("_", " "), "bad"), ` ${entry.error}`), "why"],
         ["Event", el("code", { title: entry.id }, title(entry))],
         ["Tries", number(Number(entry.tries)), "number"],
         ["", [act("Replay", () => this.#replay(entry), ""), " ", act("Discard", () => this.#discard(entry), "quiet")], "actions-cell"],
@@ -61,7 +62,7 @@ export class Letters {
   async #replay(entry) {
     const yes = await confirmed({
       title: "Replay this event?",
-      text: "It goes to everybody who may see it, as a new critical event, and leaves this list. What was wrong with the event itself brings it back here.",
+      text: "It goes to everybody who may see it, as a new critical event, and leaves this list. One that the gateway would refuse again stays.",
       yes: "Replay",
       detail: pretty(asText(entry)),
     });
@@ -90,13 +91,22 @@ export class Letters {
   async #replayAll() {
     const yes = await confirmed({
       title: `Replay ${this.#count === null ? "all" : number(this.#count)} dead letters?`,
-      text: "Each goes to everybody who may see it, as a new critical event. Those that are refused again come back here.",
+      text: "Each goes to everybody who may see it, as a new critical event. Those that would be refused again stay.",
       yes: "Replay all",
     });
     if (!yes) return;
     await this.#do(async () => {
-      await post("/dlq/replay", { all: true });
-      return "Replayed.";
+      let replayed = 0;
+      let refused = 0;
+      for (let more = true; more; ) {
+        const answer = await post("/dlq/replay", { all: true });
+        const done = answer.results.filter(({ event_id }) => event_id !== undefined).length;
+        replayed += done;
+        refused = answer.results.length - done;
+        // Asked again it begins with the oldest, which are those that stay: without progress there is no end.
+        more = answer.more && done > 0;
+      }
+      return `${number(replayed)} replayed${refused ? `, ${number(refused)} would be refused again and stay` : ""}.`;
     });
   }
 
@@ -110,16 +120,17 @@ export class Letters {
   }
 }
 
-/** An entry's event is JSON, or text where it is none. */
-function asText({ event }) {
-  return typeof event === "string" ? event : JSON.stringify(event);
+/** An entry's event as it was emitted, or its fields where it has no event. */
+function asText({ event, fields }) {
+  return event ?? fields ?? "";
 }
 
 function title(entry) {
+  const text = asText(entry);
   try {
-    const { type, tenant_id, branch_id } = typeof entry.event === "string" ? JSON.parse(entry.event) : entry.event;
+    const { type, tenant_id, branch_id } = JSON.parse(text);
     return `${type ?? "no type"} · ${tenant_id ?? "?"} / ${branch_id ?? "?"}`;
   } catch {
-    return asText(entry).slice(0, 60);
+    return text.slice(0, 60);
   }
 }

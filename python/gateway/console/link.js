@@ -6,9 +6,10 @@ const LONGEST_WAIT = 15_000;
 const SILENCE = 6_000; // a status comes every second
 
 const REFUSED = 4001;
+const NOT_ALLOWED = 4003;
 const TOO_MANY = 4029;
 
-/** Events: `welcome`, `status`, `events`, `error` with the message as detail, and `state` with `{state, why}`. */
+/** Events: `welcome`, `status`, `slow`, `events`, `error` with the message as detail, and `state` with `{state, why}`. */
 export class Link extends EventTarget {
   #socket = null;
   #failures = 0;
@@ -23,7 +24,7 @@ export class Link extends EventTarget {
       return;
     }
     if (access === "closed") {
-      this.#tell("closed", "The console is closed: set GATEWAY_OPERATOR_KEY, and start the gateway again.");
+      this.#tell("closed", "The console is closed: set GATEWAY_OPERATOR_KEY or GATEWAY_API_READ_KEYS, and start the gateway again.");
       return;
     }
     if (access === "open") forgetKey();
@@ -75,10 +76,10 @@ export class Link extends EventTarget {
   async #closed(code) {
     clearTimeout(this.#timer);
     this.#socket = null;
-    if (code === REFUSED) {
+    if (code === REFUSED || code === NOT_ALLOWED) {
       forgetKey();
-      this.#tell("lost", "Key refused");
-      await askKey("That key was refused.");
+      this.#tell("lost", "The key was refused.");
+      await askKey(code === REFUSED ? "That key was refused." : "That key may not read: it has not the scope.");
       this.#connect();
     } else if (code === TOO_MANY) {
       this.#lost("Too many consoles are open on this node; this one waits for a place.");

@@ -8,7 +8,9 @@ import { Link } from "./link.js";
 import { Nodes } from "./nodes.js";
 import { Overview } from "./overview.js";
 import { Rooms } from "./rooms.js";
+import { learnScopes } from "./scopes.js";
 import { Send } from "./send.js";
+import { showSlow } from "./slow.js";
 import { Tail } from "./tail.js";
 import { keepTheme } from "./theme.js";
 import { TokenMaker } from "./token.js";
@@ -21,10 +23,12 @@ const tail = new Tail(link);
 const letters = new Letters();
 const lists = [letters, new Rooms(tail), new Connections(), new Nodes()];
 const tokens = new TokenMaker();
-new Send();
+const send = new Send();
 
 link.addEventListener("welcome", ({ detail }) => {
-  tokens.enabled = detail.development;
+  learnScopes(detail.scopes);
+  tokens.enabled = detail.tokens;
+  send.enabled = detail.scopes.includes("publish");
   for (const list of lists) list.enabled = true;
 });
 
@@ -32,6 +36,8 @@ link.addEventListener("status", ({ detail }) => {
   overview.show(detail.status);
   letters.show(detail.status);
 });
+
+link.addEventListener("slow", ({ detail }) => showSlow(detail.clients));
 
 link.addEventListener("state", ({ detail: { state, why } }) => {
   const light = byId("link");

@@ -1,4 +1,4 @@
-// Rooms with somebody on this node.
+// Rooms with somebody in them.
 
 import { get } from "./api.js";
 import { byId, el, fill, row, say } from "./dom.js";

@@ -1,4 +1,4 @@
-// A test event: best effort to a channel, or critical to everybody whom its type reaches.
+// A test event: best effort, to one channel or to everybody whom its type reaches, or critical.
 
 import { post } from "./api.js";
 import { byId, say } from "./dom.js";
@@ -18,6 +18,11 @@ export class Send {
       this.#send();
     });
     this.#choose();
+  }
+
+  set enabled(value) {
+    this.#form.querySelector("[type=submit]").disabled = !value;
+    if (!value) say(byId("send-hint"), "This key has not the scope publish.");
   }
 
   get #critical() {
@@ -45,7 +50,7 @@ export class Send {
     try {
       const { results } = this.#critical
         ? await post("/emit", { event, ...(key.value && { key: key.value }) })
-        : await post("/publish", { channel: channel.value.trim(), event });
+        : await post("/publish", { event, ...(channel.value.trim() && { channel: channel.value.trim() }) });
       this.#show(results[0]);
     } catch (error) {
       this.#tell(error.message, "bad");
@@ -57,7 +62,7 @@ export class Send {
     if (result.refused) this.#tell(result.error ?? `Refused: ${result.refused}.`, "bad");
     else if (this.#critical) this.#tell(`Accepted as ${result.event_id}.`, "good");
     else if (result.nodes) this.#tell(`Heard by ${number(result.nodes)} ${result.nodes === 1 ? "node" : "nodes"}.`, "good");
-    else this.#tell("Sent, but no node listens to that channel: nobody of its audience is connected.", "");
+    else this.#tell("Sent, but no node listens there: nobody whom it is for is connected.", "");
   }
 
   #tell(text, mood) {

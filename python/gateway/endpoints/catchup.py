@@ -14,7 +14,7 @@ from gateway.auth.bearer import token_of_header
 from gateway.endpoints.edge import Edge
 from gateway.errors import BrokerError, ForbiddenError, GatewayError, KeysAwayError, PositionUnknownError, TokenError
 from gateway.fanout.envelope import splice
-from gateway.hub.catchup import CaughtUp
+from gateway.hub.history_page import CaughtUp
 from gateway.protocol.positions import Position, is_position
 from gateway.types import MAX_ID
 

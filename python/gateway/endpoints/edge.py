@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.auth.origin import OriginPolicy
 from gateway.broker.base import Broker
+from gateway.endpoints.api.parts import ApiParts
 from gateway.endpoints.attempts import Attempts
 from gateway.endpoints.handoff import Handoffs
 from gateway.fanout.base import Fanout
@@ -46,6 +47,7 @@ class Edge:
         operator_key: opens the operator's endpoints; None leaves them to loopback in development.
         development: whether they are open on loopback without a key.
         ways_in: the state of the ways by which events come.
+        api: what the operator API needs.
     """
 
     fanout: Fanout
@@ -62,4 +64,5 @@ class Edge:
     operator_key: str | None
     development: bool
     ways_in: WaysIn
+    api: ApiParts
     draining: bool = False

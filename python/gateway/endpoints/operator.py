@@ -38,11 +38,11 @@ def operator_only(edge: Callable[[], Edge]) -> Callable[[Request], None]:
     return check
 
 
-def is_local(request: HTTPConnection) -> bool:
-    """Whether a request comes from this machine, with no proxy between."""
-    if any(name in request.headers for name in FORWARDING_HEADERS) or request.client is None:
+def is_local(connection: HTTPConnection) -> bool:
+    """Whether a request comes from this machine, and not through a proxy on it."""
+    if any(name in connection.headers for name in FORWARDING_HEADERS) or connection.client is None:
         return False
     try:
-        return ipaddress.ip_address(request.client.host).is_loopback
+        return ipaddress.ip_address(connection.client.host).is_loopback
     except ValueError:
         return False

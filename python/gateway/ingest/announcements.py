@@ -11,6 +11,7 @@ from gateway.fanout.base import Occupancy
 from gateway.ingest.announcements_base import AnnouncementListener, AnnouncementObserver
 from gateway.ingest.interest import Interest
 from gateway.ingest.pubsub_link import PubSubLink
+from gateway.protocol.node_keys import NODES_CHANNEL
 from gateway.protocol.rights import (
     REVOKED_CHANNEL,
     SECTORS_CHANNEL,
@@ -21,13 +22,13 @@ from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.resilience.jitter import DecorrelatedJitter
 from gateway.types import Clock
 
-CHANNELS = (REVOKED_CHANNEL, SECTORS_CHANNEL)
+CHANNELS = (REVOKED_CHANNEL, SECTORS_CHANNEL, NODES_CHANNEL)
 
 _log = logging.getLogger("gateway.ingest.announcements")
 
 
 class AnnouncementSubscriber:
-    """Keeps one connection subscribed to `auth:revoked` and `auth:sectors`, and passes on what it brings.
+    """Keeps one connection subscribed to the channels of rights and of the nodes, and passes on what it brings.
 
     Its own connection, so that a flood of events neither delays a revocation nor, when Redis cuts who reads too slowly,
     takes it along. By name and not by pattern: a pattern would cost every publication of every producer.
@@ -44,6 +45,7 @@ class AnnouncementSubscriber:
         ping_interval: see `PubSubLink`.
         answer_timeout: see `PubSubLink`.
         sleep: waits for some seconds; tests hand in one that does not.
+        on_question: is given what other nodes ask; must return at once, and not raise.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class AnnouncementSubscriber:
         ping_interval: float = 15.0,
         answer_timeout: float = 5.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        on_question: Callable[[bytes], None] | None = None,
     ) -> None:
         self._listener = listener
+        self._on_question = on_question
         self._observer = observer
         interest = Interest()
         interest.on_occupancy(Occupancy(occupied=CHANNELS))
@@ -112,6 +116,10 @@ class AnnouncementSubscriber:
     # --- messages -----------------------------------------------------------------------------------------------
 
     def _hear(self, message: PubSubMessage) -> None:
+        if message.channel == NODES_CHANNEL:
+            if self._on_question is not None:
+                self._on_question(message.payload)
+            return
         try:
             if message.channel == REVOKED_CHANNEL:
                 self._listener.on_revoked(parse_revocation(message.payload))

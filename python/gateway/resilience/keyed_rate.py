@@ -32,12 +32,15 @@ class KeyedRate(Generic[K]):
         self._max_keys = max_keys
         self._full_at: OrderedDict[K, float] = OrderedDict()
 
-    def take(self, key: K) -> float:
-        """Take once: 0.0 if that is allowed, else the seconds after which it will be; a refused one costs nothing."""
+    def take(self, key: K, times: int = 1) -> float:
+        """Take so many times: 0.0 if that is allowed, else the seconds after which it will be.
+
+        What is refused costs nothing. More times than `burst` are never allowed together.
+        """
         if not self._interval:
             return 0.0
         now = self._clock.monotonic()
-        full_at = max(self._full_at.get(key, now), now) + self._interval
+        full_at = max(self._full_at.get(key, now), now) + self._interval * times
         if (wait := full_at - now - self._tolerance) > 0:
             return wait
         self._full_at[key] = full_at

@@ -14,13 +14,14 @@ from gateway.settings import rules
 from gateway.settings.note import PREFIX, Note
 from gateway.settings.problems import describe
 from gateway.settings.source import read_environment
-from gateway.settings.values import checked_redis_url, comma_list, keyed_secrets
+from gateway.settings.values import checked_redis_url, comma_list, keyed_secrets, named_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SECRET = Note(secret=True, expected="a secret of at least 32 bytes")
 _SECRETS = Note(secret=True, expected="kid:secret,kid:secret")
+_NAMED_KEYS = Note(secret=True, expected="name:key,name:key, each key of at least 32 bytes")
 
 
 def _help(text: str, **bounds: Any) -> Any:
@@ -97,8 +98,42 @@ class Settings(BaseSettings):
     operator_key: Annotated[
         SecretStr | None,
         _SECRET,
-        _help("Key for `/ws/health/detailed` and `/ws/metrics`, sent as `Authorization: Bearer …`.", min_length=1),
+        _help(
+            "Key for `/ws/health/detailed`, `/ws/metrics` and all of `/api/v1`, sent as `Authorization: Bearer …`.",
+            min_length=1,
+        ),
     ] = None
+    api_read_keys: Annotated[
+        dict[str, SecretStr],
+        NoDecode,
+        BeforeValidator(named_keys),
+        _NAMED_KEYS,
+        _help("Keys that may look at everything under `/api/v1`, each with a name for the log."),
+    ] = Field(default_factory=dict)
+    api_publish_keys: Annotated[
+        dict[str, SecretStr],
+        NoDecode,
+        BeforeValidator(named_keys),
+        _NAMED_KEYS,
+        _help("Keys that may send events by `/api/v1`."),
+    ] = Field(default_factory=dict)
+    api_operate_keys: Annotated[
+        dict[str, SecretStr],
+        NoDecode,
+        BeforeValidator(named_keys),
+        _NAMED_KEYS,
+        _help("Keys that may disconnect, revoke, drain, replay and discard by `/api/v1`."),
+    ] = Field(default_factory=dict)
+    api_event_rate: Annotated[
+        float,
+        Note("1/s"),
+        _help("Events that this node takes by `/api/v1`, a second's worth or 1000 at once; 0 is unlimited.", ge=0),
+    ] = 5000.0
+    api_event_rate_per_tenant: Annotated[
+        float,
+        Note("1/s"),
+        _help("The same for one tenant; 0 is unlimited.", ge=0),
+    ] = 0.0
     allowed_origins: Annotated[
         tuple[str, ...],
         NoDecode,

@@ -23,6 +23,7 @@ DEVELOPMENT_SECRET = "fanout-gateway-development-secret-for-loopback-only"  # no
 _HOW = (
     f"set it (or the same name with _FILE) to {MIN_SECRET_BYTES} random bytes or more, as `openssl rand -hex 32` gives"
 )
+_API_KEYS = ("api_read_keys", "api_publish_keys", "api_operate_keys")
 _TOKENS = {"jwt_secret": "staff tokens", "table_token_secret": "table tokens"}
 
 
@@ -119,6 +120,9 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"GATEWAY_{name.upper()}", secret.get_secret_value()
         for kid, named in getattr(settings, f"{name}s", {}).items():
             yield f"GATEWAY_{name.upper()}S (kid {kid})", named.get_secret_value()
+    for name in _API_KEYS:
+        for holder, key in getattr(settings, name).items():
+            yield f"GATEWAY_{name.upper()} ({holder})", key.get_secret_value()
 
 
 def _size(secret: str) -> int:

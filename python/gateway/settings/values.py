@@ -25,19 +25,28 @@ def keyed_secrets(value: Any) -> Any:
     Raises:
         ValueError: an entry without colon, a bad or repeated kid, an empty secret; the text holds no secret.
     """
+    return _pairs(value, "kid", "secret")
+
+
+def named_keys(value: Any) -> Any:
+    """The same for `name:key,name:key`."""
+    return _pairs(value, "name", "key")
+
+
+def _pairs(value: Any, left: str, right: str) -> Any:
     if not isinstance(value, str):
         return value
     secrets: dict[str, str] = {}
     for number, part in enumerate(comma_list(value), start=1):
-        kid, colon, secret = part.partition(":")
+        name, colon, secret = part.partition(":")
         if not colon or not secret:
-            raise ValueError(f"entry {number} is not kid:secret; expected kid:secret,kid:secret")
+            raise ValueError(f"entry {number} is not {left}:{right}; expected {left}:{right},{left}:{right}")
         # Not quoted in the error: whoever forgot the colon's left side may have written the secret there.
-        if not _KID.fullmatch(kid):
-            raise ValueError(f"entry {number} has a bad kid; expected 1 to 64 of A-Z a-z 0-9 . _ -")
-        if kid in secrets:
-            raise ValueError(f"entry {number} repeats an earlier kid; expected every kid once")
-        secrets[kid] = secret
+        if not _KID.fullmatch(name):
+            raise ValueError(f"entry {number} has a bad {left}; expected 1 to 64 of A-Z a-z 0-9 . _ -")
+        if name in secrets:
+            raise ValueError(f"entry {number} repeats an earlier {left}; expected every {left} once")
+        secrets[name] = secret
     return secrets
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.broker.redis_source import RedisSource
@@ -62,8 +63,9 @@ def way_in_parts(
     interest: Interest,
     rooms: LiveInterest,
     node: str,
+    on_question: Callable[[bytes], None],
 ) -> WayInParts:
-    """Make them; none is started. `node` is this node's name."""
+    """Make them; none is started. `node` is this node's name; `on_question` is given what other nodes ask."""
     settings, metrics, clock = ground.settings, ground.metrics, ground.clock
     drop_rate = EventDropRateTracker(
         clock,
@@ -116,6 +118,7 @@ def way_in_parts(
         jitter=connecting_again(),
         observer=metrics.rights,
         clock=clock,
+        on_question=on_question,
     )
     metrics.redis_up.set_function(lambda: float(subscriber.live))
     return WayInParts(subscriber, live, relay, announcements, tap)

@@ -15,7 +15,14 @@ COMMANDS = [
     ("token", "table"),
     ("publish",),
     ("emit",),
+    ("dlq",),
+    ("dlq", "list"),
+    ("dlq", "show"),
+    ("dlq", "replay"),
+    ("dlq", "discard"),
     ("tail",),
+    ("doctor",),
+    ("config",),
     ("demo",),
 ]
 
@@ -30,7 +37,7 @@ def test_help_is_a_result_and_holds_an_example(run: Run, command: tuple[str, ...
     assert "Raises" not in ended.out
 
 
-@pytest.mark.parametrize("command", [(), ("token",)], ids=["gateway", "token"])
+@pytest.mark.parametrize("command", [(), ("token",), ("dlq",)], ids=["gateway", "token", "dlq"])
 def test_a_command_that_is_missing_is_wrong_usage_and_shows_the_help(run: Run, command: tuple[str, ...]) -> None:
     ended = run(*command)
     assert ended.status == 2
@@ -53,7 +60,7 @@ def test_the_version_is_a_result(run: Run) -> None:
 def test_the_reference_has_every_command_with_its_options_and_examples() -> None:
     page = cli_reference()
     for command in COMMANDS:
-        if command not in ((), ("token",)):
+        if command not in ((), ("token",), ("dlq",)):
             section = page.split(f"\n## gateway {' '.join(command)}\n")[1].split("\n## ")[0]
             assert "```sh\ngateway" in section
             assert "|---|---|---|\n| `" in section

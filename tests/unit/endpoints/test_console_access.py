@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
-from gateway.endpoints.console.access import Access, access_of, admits, is_own_page, key_from
+from gateway.endpoints.api.keys import ApiKeys, Scope
+from gateway.endpoints.console.access import Access, access_of, holder_from, is_own_page, key_from
 
+READING = "a key that may read and nothing else"
 KEY = "an operator's key: with = / + and ñ"
 
 
@@ -33,7 +35,12 @@ def connection(
 
 
 def edge(key: str | None = None, *, development: bool = True) -> Any:
-    return SimpleNamespace(operator_key=key, development=development)
+    keys = ApiKeys({Scope.READ: {"dashboard": READING}} if key else {}, key)
+    return SimpleNamespace(api=SimpleNamespace(keys=keys), development=development)
+
+
+def admits(gateway: Any, asking: HTTPConnection, given: str | None) -> bool:
+    return holder_from(gateway, asking, given) is not None
 
 
 def test_a_key_that_is_set_is_asked_of_everybody() -> None:
@@ -41,6 +48,15 @@ def test_a_key_that_is_set_is_asked_of_everybody() -> None:
     assert admits(edge(KEY), connection(), KEY)
     for wrong in (None, "", KEY[:-1], KEY + "x", "\ud800"):
         assert not admits(edge(KEY), connection(), wrong)
+
+
+def test_a_key_is_good_for_its_scopes() -> None:
+    everything = holder_from(edge(KEY), connection(), KEY)
+    reading = holder_from(edge(KEY), connection(), READING)
+    assert everything is not None
+    assert everything.scopes == set(Scope)
+    assert reading is not None
+    assert reading.scopes == {Scope.READ}
 
 
 def test_without_a_key_a_developers_own_machine_is_let_in() -> None:

@@ -10,15 +10,19 @@ from typing import Any
 
 import pytest
 
+from gateway.endpoints.api.keys import KeyHolder, Scope
 from gateway.endpoints.console import socket
-from gateway.endpoints.console.desk import MAX_SOCKETS, Desk
+from gateway.endpoints.console.desk import FRESH_SECONDS, MAX_SOCKETS, Desk
 from gateway.endpoints.console.tail import SHOWN_PER_SECOND, WAITING
 from gateway.fanout.base import Submission
+from gateway.hub.slow_clients import KEPT, SlowClient, SlowClients
 from gateway.ingest.tap import EventTap
 from gateway.types import Room
 from tests.support.clock import FakeClock
 
 EVENT = Submission(Room(1, 5), ("branch:5:kitchen",), b'{"type":"ROUND_READY","tenant_id":1,"branch_id":5}')
+
+HOLDER = KeyHolder("dashboard", frozenset({Scope.READ}))
 
 
 class Fanout:
@@ -56,12 +60,19 @@ class SlowPage:
 
 @pytest.fixture
 def desk() -> Desk:
-    async def status() -> dict[str, Any]:
+    async def status() -> Any:
         return {"rooms": 1}
 
-    edge: Any = SimpleNamespace(development=True)
+    edge: Any = SimpleNamespace(manager=SimpleNamespace(node="ab12"))
     fanout: Any = Fanout()
-    return Desk(node="ab12", edge=edge, status=status, tap=EventTap(fanout), token_maker=None, clock=FakeClock())
+    return Desk(
+        edge=edge,
+        make_status=status,
+        tap=EventTap(fanout),
+        slow_clients=SlowClients(),
+        token_maker=None,
+        clock=FakeClock(),
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -71,8 +82,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_it_is_welcomed_gets_the_status_and_then_what_it_asked_for(desk: Desk) -> None:
     page: Any = SlowPage()
-    session = asyncio.create_task(socket._Session(desk, page).run())
-    assert await page.next("welcome") == {"type": "welcome", "node": "ab12", "development": True}
+    session = asyncio.create_task(socket._Session(desk, page, HOLDER).run())
+    assert await page.next("welcome") == {"type": "welcome", "node": "ab12", "scopes": ["read"], "tokens": False}
     assert (await page.next("status"))["status"] == {"rooms": 1}
     desk.tap.submit_many([EVENT])  # before it asked
     page.asked.put_nowait('{"type":"tail","on":true}')
@@ -88,7 +99,7 @@ async def test_it_is_welcomed_gets_the_status_and_then_what_it_asked_for(desk: D
 async def test_a_page_that_stalls_holds_nothing_up_and_hears_how_much_it_missed(desk: Desk) -> None:
     clock: Any = desk.clock
     page: Any = SlowPage()
-    session = asyncio.create_task(socket._Session(desk, page).run())
+    session = asyncio.create_task(socket._Session(desk, page, HOLDER).run())
     page.asked.put_nowait('{"type":"tail","on":true}')
     page.asked.put_nowait("nonsense")
     await page.next("error")
@@ -113,7 +124,7 @@ async def test_a_page_that_never_reads_is_given_up_and_no_longer_watches(
 ) -> None:
     monkeypatch.setattr(socket, "SEND_SECONDS", 0.01)
     page: Any = SlowPage()
-    session = asyncio.create_task(socket._Session(desk, page).run())
+    session = asyncio.create_task(socket._Session(desk, page, HOLDER).run())
     page.asked.put_nowait('{"type":"tail","on":true}')
     page.asked.put_nowait("nonsense")
     await page.next("error")
@@ -124,13 +135,13 @@ async def test_a_page_that_never_reads_is_given_up_and_no_longer_watches(
 
 
 async def test_a_status_that_fails_closes_the_page_with_a_code_and_is_logged(desk: Desk) -> None:
-    async def broken() -> dict[str, Any]:
+    async def broken() -> Any:
         raise ValueError("a fault of ours")
 
-    desk.status = broken
+    desk.make_status = broken
     page: Any = SlowPage()
     async with asyncio.timeout(5):
-        await socket._Session(desk, page).run()
+        await socket._Session(desk, page, HOLDER).run()
     assert page.closed == 1011
 
 
@@ -142,3 +153,37 @@ def test_seats_are_counted(desk: Desk) -> None:
     assert desk.is_full
     seats[0].__exit__(None, None, None)
     assert not desk.is_full
+
+
+async def test_who_was_too_slow_is_told_when_it_is_news(desk: Desk) -> None:
+    page: Any = SlowPage()
+    session = asyncio.create_task(socket._Session(desk, page, HOLDER).run())
+    assert (await page.next("slow"))["clients"] == []
+    for number in range(KEPT + 2):
+        desk.slow_clients.add(SlowClient(1_700_000_000.0, f"ab12-{number}", 7, "user:12", "waiter", 60))
+    told = (await page.next("slow"))["clients"]
+    assert [client["connection"] for client in told] == [f"ab12-{KEPT + 1 - index}" for index in range(KEPT)]
+    assert told[0] == {
+        "at": 1_700_000_000.0,
+        "connection": f"ab12-{KEPT + 1}",
+        "tenant": 7,
+        "subject": "user:12",
+        "endpoint": "waiter",
+        "seconds": 60,
+    }
+    session.cancel()
+    await asyncio.gather(session, return_exceptions=True)
+
+
+async def test_operators_who_ask_at_about_the_same_time_are_shown_one_status(desk: Desk) -> None:
+    made: Any = []
+
+    async def status() -> Any:
+        made.append(None)
+        return len(made)
+
+    desk.make_status = status
+    clock: Any = desk.clock
+    assert [await desk.status(), await desk.status()] == [1, 1]
+    clock.advance(FRESH_SECONDS)
+    assert await desk.status() == 2

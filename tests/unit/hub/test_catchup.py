@@ -10,7 +10,8 @@ import pytest
 from gateway.auth.identity import Identity, Role
 from gateway.errors import BrokerError, ForbiddenError, PositionUnknownError, TokenError
 from gateway.hub.authenticator import Authenticator
-from gateway.hub.catchup import CONCURRENT, MAX_BYTES, MAX_EVENTS, MAX_READS, Catchup
+from gateway.hub.catchup import CONCURRENT, MAX_EVENTS, Catchup
+from gateway.hub.history_page import MAX_BYTES, MAX_READS
 from gateway.hub.sectors import CachedSectorDirectory
 from gateway.ingest.resume_base import PAGE_BYTES
 from gateway.ingest.shared_reads import SharedReads

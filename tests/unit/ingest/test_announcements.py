@@ -71,10 +71,10 @@ async def subscriber() -> AsyncIterator[tuple[Broker, Told]]:
         await announcements.stop()
 
 
-async def test_both_channels_are_subscribed_by_name() -> None:
+async def test_its_channels_are_subscribed_by_name() -> None:
     async with subscriber() as (broker, _):
         command, names = broker.connections[-1].commands[0]
-        assert (command, set(names)) == ("subscribe", {"auth:revoked", "auth:sectors"})
+        assert (command, set(names)) == ("subscribe", {"auth:revoked", "auth:sectors", "gateway:nodes"})
 
 
 async def test_everything_is_passed_on_in_order_and_counted() -> None:

@@ -27,6 +27,11 @@ DEFAULTS: dict[str, Any] = {
     "token_leeway": 5.0,
     "issuers_file": "",
     "operator_key": None,
+    "api_read_keys": {},
+    "api_publish_keys": {},
+    "api_operate_keys": {},
+    "api_event_rate": 5000.0,
+    "api_event_rate_per_tenant": 0.0,
     "allowed_origins": (),
     "routing_file": "",
     "fanout": "auto",
@@ -89,6 +94,11 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "GATEWAY_TOKEN_LEEWAY": "2",
         "GATEWAY_ISSUERS_FILE": "issuers.toml",
         "GATEWAY_OPERATOR_KEY": LONG,
+        "GATEWAY_API_READ_KEYS": f"a:{LONG}",
+        "GATEWAY_API_PUBLISH_KEYS": f"b:{LONG}",
+        "GATEWAY_API_OPERATE_KEYS": f"c:{LONG}",
+        "GATEWAY_API_EVENT_RATE": "11",
+        "GATEWAY_API_EVENT_RATE_PER_TENANT": "12",
         "GATEWAY_ALLOWED_ORIGINS": "https://a.example, https://b.example,",
         "GATEWAY_ROUTING_FILE": "/etc/gateway/routing.toml",
         "GATEWAY_FANOUT": "pure",
@@ -131,9 +141,23 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert DEFAULTS.keys() == changed
     assert settings.jwt_keys == {None: LONG, "k1": OTHER, "k2": f"{LONG}:with:colons"}
     assert settings.table_token_keys == {None: OTHER, "k3": LONG}
+    assert settings.api_read_keys["a"].get_secret_value() == LONG
     assert settings.allowed_origins == ("https://a.example", "https://b.example")
     assert settings.heartbeat_interval == 0.5
     assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("2001:db8::7/128"))
+
+
+@pytest.mark.parametrize("value", [LONG, f"a b:{LONG}", f"a:{LONG},a:{OTHER}", "a:"])
+def test_a_malformed_api_key_is_refused_without_being_shown(value: str) -> None:
+    found = problem({"GATEWAY_API_READ_KEYS": value})
+    assert "GATEWAY_API_READ_KEYS" in found
+    assert "name" in found
+    assert LONG not in found
+
+
+def test_a_weak_api_key_is_refused_in_production() -> None:
+    found = problem({"GATEWAY_ENVIRONMENT": "production", "GATEWAY_API_OPERATE_KEYS": "support:short"})
+    assert "GATEWAY_API_OPERATE_KEYS (support)" in found
 
 
 @pytest.mark.parametrize("value", ["10.0.0.1/8", "proxy.example", "10.0.0.0/33", "*"])

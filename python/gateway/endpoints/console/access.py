@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 from enum import StrEnum
 from itertools import pairwise
 from urllib.parse import urlsplit
 
+from fastapi import HTTPException
 from starlette.requests import HTTPConnection
 
-from gateway.auth.bearer import SUBPROTOCOL, BearerToken, token_from, token_of_header
+from gateway.auth.bearer import BearerToken, token_from, token_of_header
+from gateway.endpoints.api.access import holder_of
+from gateway.endpoints.api.keys import KeyHolder
 from gateway.endpoints.edge import Edge
 from gateway.endpoints.operator import is_local
 
@@ -31,27 +33,26 @@ class Access(StrEnum):
 
 
 def access_of(edge: Edge, connection: HTTPConnection) -> Access:
-    """The same rule as for the other endpoints of the operator: without a key, only a developer's own machine.
+    """The same rule as for the operator API: without a key, only a developer's own machine.
 
     Open means that no key is sent, so a page of somebody else could ask in the name of whoever reads it. It cannot
     here: its name for this machine, if it found one, is none of this machine's own (DNS rebinding).
     """
-    if edge.operator_key is not None:
+    if edge.api.keys:
         return Access.KEY
     if edge.development and is_local(connection) and connection.url.hostname in LOCAL_NAMES:
         return Access.OPEN
     return Access.CLOSED
 
 
-def admits(edge: Edge, connection: HTTPConnection, given: str | None) -> bool:
-    """Whether a key that was given, or none, opens the console; compared in constant time."""
-    match access_of(edge, connection):
-        case Access.OPEN:
-            return True
-        case Access.KEY if given is not None and edge.operator_key is not None:
-            return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), edge.operator_key.encode())
-        case _:
-            return False
+def holder_from(edge: Edge, connection: HTTPConnection, given: str | None) -> KeyHolder | None:
+    """Who shows this key, or comes without one where that is allowed; None for nobody."""
+    if access_of(edge, connection) is Access.CLOSED:
+        return None
+    try:
+        return holder_of(edge, connection, given)
+    except HTTPException:
+        return None
 
 
 def key_from(connection: HTTPConnection) -> BearerToken:
@@ -66,8 +67,7 @@ def key_from(connection: HTTPConnection) -> BearerToken:
     for name, value in pairwise(offered):
         if name == SUBPROTOCOL_BASE64URL:
             return BearerToken(_decoded(value), SUBPROTOCOL_BASE64URL)
-    found = token_from(None, offered)
-    return BearerToken(found.token, SUBPROTOCOL if found.token else None)
+    return token_from(None, offered)
 
 
 def is_own_page(connection: HTTPConnection) -> bool:

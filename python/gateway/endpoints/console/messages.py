@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from gateway.endpoints.api.status import NodeStatus
 from gateway.endpoints.console.tail import EventTail, TailEvent
 from gateway.endpoints.console.tail_filter import TailFilter
+from gateway.hub.slow_clients import SlowClient
 
 
 class Tail(msgspec.Struct, frozen=True, tag_field="type", tag="tail", forbid_unknown_fields=True):
@@ -34,14 +36,19 @@ def parse_request(text: str | bytes) -> Tail:
         raise ValueError(f"not a message of the console ({error}); expected type tail with on and filter") from None
 
 
-def welcome(node: str, *, development: bool) -> str:
-    """The first message."""
-    return _text({"type": "welcome", "node": node, "development": development})
+def welcome(node: str, scopes: Iterable[str], *, tokens: bool) -> str:
+    """The first message: where one is, what one's key is good for, and whether tokens can be made."""
+    return _text({"type": "welcome", "node": node, "scopes": sorted(scopes), "tokens": tokens})
 
 
-def status(values: Mapping[str, Any]) -> str:
+def status(values: NodeStatus) -> str:
     """The node's numbers, each second."""
     return _text({"type": "status", "status": values})
+
+
+def slow(clients: Sequence[SlowClient]) -> str:
+    """Who was closed for reading too slowly, the newest first; whenever there is another."""
+    return _text({"type": "slow", "clients": clients})
 
 
 def events(shown: Sequence[TailEvent], tail: EventTail) -> str:

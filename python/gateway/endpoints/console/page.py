@@ -7,14 +7,9 @@ from collections.abc import Callable
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from gateway.endpoints.console.access import access_of, admits, is_own_page, key_from
+from gateway.endpoints.console.access import access_of
 from gateway.endpoints.console.assets import PAGE, assets
 from gateway.endpoints.console.desk import Desk
-from gateway.errors import TokenError
-
-MAX_REQUEST_BYTES = 16_384
-
-_NO_STORE = {"Cache-Control": "no-store"}
 
 
 def console_page_router(desk: Callable[[], Desk]) -> APIRouter:
@@ -32,7 +27,7 @@ def console_page_router(desk: Callable[[], Desk]) -> APIRouter:
 
     @router.get("/console/access")
     async def access(request: Request) -> Response:
-        return JSONResponse({"access": access_of(desk().edge, request)}, headers=_NO_STORE)
+        return JSONResponse({"access": access_of(desk().edge, request)}, headers={"Cache-Control": "no-store"})
 
     @router.get("/console/{name}")
     async def file(name: str, request: Request) -> Response:
@@ -41,26 +36,4 @@ def console_page_router(desk: Callable[[], Desk]) -> APIRouter:
             raise HTTPException(404, "The console has no such file.")
         return found.answer(request)
 
-    @router.post("/console/token")
-    async def token(request: Request) -> Response:
-        maker = desk().token_maker
-        if maker is None:
-            raise HTTPException(404, "Tokens are made in development only; elsewhere by whoever signs yours.")
-        if not is_own_page(request) or not admits(desk().edge, request, key_from(request).token):
-            raise HTTPException(401, "Send the operator key as `Authorization: Bearer <key>`.")
-        try:
-            return JSONResponse(maker.make(await _body(request)), headers=_NO_STORE)
-        except (ValueError, TokenError) as error:
-            return JSONResponse({"error": str(error)}, 400, headers=_NO_STORE)
-
     return router
-
-
-async def _body(request: Request) -> bytes:
-    """The body, no further than it may be long, whatever its head says."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_REQUEST_BYTES:
-            raise HTTPException(413, f"At most {MAX_REQUEST_BYTES} bytes.")
-    return body

@@ -16,8 +16,9 @@ from fastapi import APIRouter
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from gateway.endpoints.api.keys import KeyHolder, Scope
 from gateway.endpoints.console import messages
-from gateway.endpoints.console.access import Access, access_of, admits, is_own_page, key_from
+from gateway.endpoints.console.access import Access, access_of, holder_from, is_own_page, key_from
 from gateway.endpoints.console.desk import Desk
 from gateway.endpoints.console.tail import EventTail
 from gateway.protocol.close_codes import WSCloseCode, reason_phrase
@@ -65,18 +66,23 @@ class _Handshake:
             return
         bearer = key_from(websocket)
         if bearer.token is None and access_of(desk.edge, websocket) is not Access.OPEN:
-            await self._deny(HTTPStatus.UNAUTHORIZED, "The operator key is needed: the subprotocols `bearer, <key>`.")
+            await self._deny(
+                HTTPStatus.UNAUTHORIZED, "A key of the operator API is needed: the subprotocols `bearer, <key>`."
+            )
             return
         try:
             # Accepted before it is judged, so that a browser can read the close code.
             await websocket.accept(bearer.subprotocol)
-            if not admits(desk.edge, websocket, bearer.token):
+            holder = holder_from(desk.edge, websocket, bearer.token)
+            if holder is None:
                 await self._close(WSCloseCode.AUTH_FAILED)
+            elif Scope.READ not in holder.scopes:
+                await self._close(WSCloseCode.FORBIDDEN)
             elif desk.is_full:
                 await self._close(WSCloseCode.RATE_LIMITED)
             else:
                 with desk.seat():
-                    await _Session(desk, websocket).run()
+                    await _Session(desk, websocket, holder).run()
         except (WebSocketDisconnect, RuntimeError, OSError):
             _log.debug("an operator's page is gone")
 
@@ -102,13 +108,16 @@ class _Session:
     and no status is made.
     """
 
-    def __init__(self, desk: Desk, websocket: WebSocket) -> None:
+    def __init__(self, desk: Desk, websocket: WebSocket, holder: KeyHolder) -> None:
         self._desk = desk
         self._websocket = websocket
+        self._holder = holder
         self._tail: EventTail | None = None
 
     async def run(self) -> None:
-        await self._send(messages.welcome(self._desk.node, development=self._desk.edge.development))
+        desk = self._desk
+        tokens = desk.token_maker is not None and Scope.OPERATE in self._holder.scopes
+        await self._send(messages.welcome(desk.edge.manager.node, self._holder.scopes, tokens=tokens))
         with ExitStack() as watching:
             reader = asyncio.create_task(self._read(watching), name="console-read")
             writer = asyncio.create_task(self._write(), name="console-write")
@@ -154,7 +163,11 @@ class _Session:
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         status_at = loop.time()
+        slow_clients, told = self._desk.slow_clients, -1
         while True:
+            if slow_clients.total != told:
+                told = slow_clients.total
+                await self._send(messages.slow(slow_clients.newest_first()))
             if loop.time() >= status_at:
                 await self._send(messages.status(await self._desk.status()))
                 status_at = max(status_at + STATUS_SECONDS, loop.time())

@@ -1,0 +1,166 @@
+"""Who is connected to this node, as the operator asks: by connection, by room, by branch.
+
+Nothing is counted along the way: the core is asked, page by page, and gives the event loop its turn between two pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import msgspec
+
+from gateway.errors import ConnectionGoneError
+from gateway.fanout.base import ConnectionInfo, Fanout
+from gateway.hub.census_views import ConnectionView, Group, Presence, RoomView
+from gateway.hub.label import Label
+from gateway.protocol.positions import Position
+from gateway.types import ConnectionId, Room
+
+PAGE: Final = 256
+"""Connections that are looked at between two turns of the event loop: about a millisecond."""
+
+
+class Wanted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which connections; what is None does not matter. Branch, user and session have meaning with a tenant alone."""
+
+    tenant: int | None = None
+    branch: int | None = None
+    user: str | None = None
+    session: int | None = None
+    endpoint: str | None = None
+
+    def includes(self, info: ConnectionInfo) -> bool:
+        """Whether a connection is one of them."""
+        if self.tenant is not None and info.identity.tenant != self.tenant:
+            return False
+        if self.branch is not None and all(member.room.branch != self.branch for member in info.memberships):
+            return False
+        if self.user is not None and f"user:{self.user}" not in info.identity.keys:
+            return False
+        if self.session is not None and f"session:{self.session}" not in info.identity.keys:
+            return False
+        return self.endpoint is None or endpoint_of(info) == self.endpoint
+
+
+class Census:
+    """Looks at this node's connections. For one event loop.
+
+    A list shows who was there when the look came by: who joins or leaves meanwhile may be in it or not.
+    """
+
+    def __init__(
+        self, fanout: Fanout, node: str, position: Callable[[Room], Position | None], *, page: int = PAGE
+    ) -> None:
+        """`node`: this node's name; `position`: up to where it has submitted a room, None where that is not known."""
+        self._fanout = fanout
+        self._node = node
+        self._position = position
+        self._page = page
+
+    async def connections(self, wanted: Wanted, after: int, limit: int) -> list[ConnectionView]:
+        """The connections that are wanted with a number above `after`, oldest first, at most `limit`."""
+        found: list[ConnectionView] = []
+        async for info in self._candidates(wanted, after):
+            if wanted.includes(info):
+                found.append(self._view(info))
+                if len(found) == limit:
+                    break
+        return found
+
+    async def rooms(self, tenant: int | None, after: Room, limit: int) -> list[RoomView]:
+        """The rooms with members that sort behind `after`, in order, at most `limit`."""
+        members: Counter[Room] = Counter()
+        audiences: defaultdict[Room, Counter[str]] = defaultdict(Counter)
+        async for info in self._all(tenant, 0):
+            for room, names in info.memberships:
+                if room > after:
+                    members[room] += 1
+                    audiences[room].update(names)
+        return [
+            RoomView(
+                room.tenant, room.branch, members[room], dict(sorted(audiences[room].items())), self._position(room)
+            )
+            for room in sorted(members)[:limit]
+        ]
+
+    async def presence(self, room: Room) -> Presence:
+        """Who is in a room."""
+        users: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        sessions: Counter[int] = Counter()
+        async for info in self._all(room.tenant, 0):
+            if all(member.room != room for member in info.memberships):
+                continue
+            subject = subject_of(info)
+            kind, _, name = subject.partition(":")
+            if kind == "session":
+                sessions[int(name)] += 1
+            else:
+                users[subject][endpoint_of(info) or "other"] += 1
+        nodes = (self._node,)
+        return Presence(
+            {subject: Group(dict(counts), nodes) for subject, counts in users.items()},
+            {session: Group({"diner": count}, nodes) for session, count in sessions.items()},
+        )
+
+    async def _candidates(self, wanted: Wanted, after: int) -> AsyncIterator[ConnectionInfo]:
+        key = None
+        if wanted.tenant is not None and wanted.user is not None:
+            key = f"user:{wanted.user}"
+        elif wanted.tenant is not None and wanted.session is not None:
+            key = f"session:{wanted.session}"
+        if key is None:
+            async for info in self._all(wanted.tenant, after):
+                yield info
+            return
+        for connection in self._fanout.find(wanted.tenant, key):
+            if connection > after:
+                try:
+                    yield self._fanout.info(connection)
+                except ConnectionGoneError:
+                    continue  # since it was found: who takes it may have waited
+
+    async def _all(self, tenant: int | None, cursor: int) -> AsyncIterator[ConnectionInfo]:
+        while True:
+            page, cursor = self._fanout.list(tenant, cursor, self._page)
+            for info in page:
+                yield info
+            if not cursor:
+                return
+            await asyncio.sleep(0)
+
+    def _view(self, info: ConnectionInfo) -> ConnectionView:
+        identity = info.identity
+        return ConnectionView(
+            connection=f"{self._node}-{info.connection}",
+            node=self._node,
+            tenant=identity.tenant,
+            subject=subject_of(info),
+            endpoint=endpoint_of(info),
+            branches=[member.room.branch for member in info.memberships],
+            audiences=sorted({name for member in info.memberships for name in member.audiences}),
+            since=Label.decode(identity.label).since if identity.label else None,
+            expires_at=identity.expires_at,
+            outbox_bytes=None,
+            positions={str(branch): text for branch, text in self._fanout.positions(info.connection).items()},
+        )
+
+
+def subject_of(info: ConnectionInfo) -> str:
+    """Who is behind a connection: `user:12` or `session:77`; empty where another application attached it without."""
+    return info.identity.keys[0] if info.identity.keys else ""
+
+
+def endpoint_of(info: ConnectionInfo) -> str | None:
+    """The endpoint that a connection came by; None where another application attached it."""
+    return Label.decode(info.identity.label).endpoint if info.identity.label else None
+
+
+def connection_number(name: str) -> tuple[str, ConnectionId] | None:
+    """Node and number in a connection's name, as `welcome` gives it; None where it is none."""
+    node, dash, number = name.rpartition("-")
+    if not dash or not node or not number.isascii() or not number.isdigit() or len(number) > 16:  # noqa: PLR2004 - as MAX_ID
+        return None
+    return node, ConnectionId(int(number))

@@ -1,0 +1,114 @@
+"""What a census shows, as it stands in JSON; and how the parts of several nodes are put together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+
+class ConnectionView(msgspec.Struct, frozen=True):
+    """One connection.
+
+    Attributes:
+        connection: its name, as in `welcome`: node and number.
+        node: where it is.
+        tenant: whose it is.
+        subject: who is behind it: `user:12`, or of diners `session:77`.
+        endpoint: `waiter`, `kitchen`, `admin` or `diner`; null where another application attached it.
+        branches: the branches that it hears.
+        audiences: the audiences that it is in.
+        since: Unix seconds of its connect.
+        expires_at: Unix seconds at which its token expires.
+        outbox_bytes: bytes that wait for it; null where its reactor alone knows.
+        positions: by branch, up to where critical events were passed to it; none while it is given history.
+    """
+
+    connection: str
+    node: str
+    tenant: int
+    subject: str
+    endpoint: str | None
+    branches: list[int]
+    audiences: list[str]
+    since: int | None
+    expires_at: float | None
+    outbox_bytes: int | None
+    positions: dict[str, str]
+
+
+class RoomView(msgspec.Struct, frozen=True):
+    """One room that has members.
+
+    Attributes:
+        tenant: its tenant.
+        branch: its branch.
+        connections: how many are in it.
+        audiences: how many are in each of its audiences; one connection may be in several.
+        position: up to where the node has submitted it; null where it does not know yet.
+    """
+
+    tenant: int
+    branch: int
+    connections: int
+    audiences: dict[str, int]
+    position: str | None
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Connections of one user or table session: how many by endpoint, and on which nodes."""
+
+    endpoints: dict[str, int]
+    nodes: tuple[str, ...]
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """Who is in a room: users by subject, table sessions by number."""
+
+    users: dict[str, Group]
+    sessions: dict[int, Group]
+
+
+def merge_rooms(lists: Iterable[list[RoomView]], limit: int) -> list[RoomView]:
+    """The first `limit` rooms of several nodes' lists, counted together.
+
+    Each list must be in order, begin where the others do, and be complete up to its own end or `limit`. A room's
+    position is the first one that is known: nodes that are in step have the same.
+    """
+    merged: dict[tuple[int, int], RoomView] = {}
+    for room in (room for rooms in lists for room in rooms):
+        key = (room.tenant, room.branch)
+        before = merged.get(key)
+        merged[key] = room if before is None else _sum(before, room)
+    return [merged[key] for key in sorted(merged)[:limit]]
+
+
+def merge_presence(parts: Iterable[Presence]) -> Presence:
+    """Who is in a room on any of several nodes."""
+    users: dict[str, Group] = {}
+    sessions: dict[int, Group] = {}
+    for part in parts:
+        for subject, group in part.users.items():
+            users[subject] = _join(users.get(subject), group)
+        for session, group in part.sessions.items():
+            sessions[session] = _join(sessions.get(session), group)
+    return Presence(dict(sorted(users.items())), dict(sorted(sessions.items())))
+
+
+def _sum(one: RoomView, other: RoomView) -> RoomView:
+    audiences = Counter(one.audiences) + Counter(other.audiences)
+    return RoomView(
+        one.tenant,
+        one.branch,
+        one.connections + other.connections,
+        dict(sorted(audiences.items())),
+        one.position or other.position,
+    )
+
+
+def _join(one: Group | None, other: Group) -> Group:
+    if one is None:
+        return other
+    endpoints = Counter(one.endpoints) + Counter(other.endpoints)
+    return Group(dict(endpoints), tuple(sorted({*one.nodes, *other.nodes})))
