@@ -46,6 +46,9 @@ docs: setup ## write the tables of docs/reference anew from the code
 clients: setup ## build and test the clients: TypeScript (needs Node 20 or newer, with npm) and Python
 	@$(BIN)/python -m scripts.clients
 
+browser: setup ## the demo page in headless Chromium; builds the TypeScript client if it is not built
+	@$(BIN)/python -m scripts.browser $(ARGS)
+
 conformance: setup ## the Autobahn cases against the native read side
 	@$(BIN)/python -m pytest tests/conformance $(ARGS)
 
@@ -71,7 +74,7 @@ hooks: setup ## install the git hook that runs make check before a commit
 	$(BIN)/pre-commit install
 
 clean: ## remove what set-up and builds have made
-	rm -rf .venv .venvs target dist clients/typescript/{node_modules,dist,build} .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venvs target dist clients/typescript/{node_modules,dist,build} python/gateway/endpoints/demo/assets/fanout-client.js .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find python -name '*.so' -delete
 
-.PHONY: help setup run test check clients conformance faults churn format docs bench bench-load lock hooks clean
+.PHONY: help setup run test check clients browser conformance faults churn format docs bench bench-load lock hooks clean

@@ -17,6 +17,18 @@ _NPM = ("npm", "--prefix", str(PACKAGE), "--loglevel=error")
 TESTS = (*_NPM, "test")
 """Builds the package and tests it."""
 
+MODULE = PACKAGE / "dist" / "index.min.js"
+"""The browser module that the build makes."""
+
+DEMO_MODULE = ROOT / "python" / "gateway" / "endpoints" / "demo" / "assets" / "fanout-client.js"
+"""Its copy for the demo page, which the wheel takes along."""
+
+_PAGE_LINT = (
+    str(PACKAGE / "node_modules" / ".bin" / "biome"),
+    *("ci", "--error-on-warnings", "--config-path=scripts/demo-page.biome.json"),
+    str(DEMO_MODULE.parent),
+)
+
 PYTHON_TESTS = ("-m", "pytest", "-q", "tests/unit/client", "tests/integration/test_clients.py")
 
 
@@ -33,12 +45,22 @@ def missing() -> str | None:
 
 def preparations() -> list[tuple[str, tuple[str, ...]]]:
     """The steps before the tests: name and command."""
-    check = ("lint and types", (*_NPM, "run", "check"))
+    checks = [("lint and types", (*_NPM, "run", "check")), ("lint of the demo page", _PAGE_LINT)]
     # npm writes this file at the end of an installation.
     installed = PACKAGE / "node_modules" / ".package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= (PACKAGE / "package-lock.json").stat().st_mtime:
-        return [check]
-    return [("packages", (*_NPM, "ci", "--no-audit", "--no-fund")), check]
+        return checks
+    return [("packages", (*_NPM, "ci", "--no-audit", "--no-fund")), *checks]
+
+
+def build() -> list[tuple[str, ...]]:
+    """The commands that only build."""
+    return [command for name, command in preparations() if name == "packages"] + [(*_NPM, "run", "build")]
+
+
+def give_to_demo() -> None:
+    """Copy the built module to where the demo page is served from."""
+    shutil.copyfile(MODULE, DEMO_MODULE)
 
 
 def main() -> int:
@@ -51,6 +73,8 @@ def main() -> int:
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         if code:
             return code
+        if command is TESTS:
+            give_to_demo()
     return 0
 
 

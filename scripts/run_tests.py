@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts import clients
+from scripts import browser, clients
 from scripts.interpreters import Interpreter, find_interpreters
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -164,7 +164,16 @@ def typescript_client(run: Run) -> None:
     for name, command in clients.preparations():
         if not run.command(f"TypeScript client: {name}", *command):
             return
-    run.node("TypeScript client: tests", *clients.TESTS)
+    if run.node("TypeScript client: tests", *clients.TESTS):
+        clients.give_to_demo()
+
+
+def browser_tests(run: Run) -> None:
+    """Behind the TypeScript client, which the demo page is made of."""
+    if why := browser.missing():
+        run.left_out("browser tests", why)
+    else:
+        run.pytest("browser tests", BIN / "python", *browser.TESTS)
 
 
 def on_interpreter(run: Run, interpreter: Interpreter, wheel: Path) -> None:
@@ -202,7 +211,8 @@ def main() -> int:
         return run.finish()
 
     typescript_client(run)
-    run.pytest("tests", BIN / "python", "tests")
+    run.pytest("tests", BIN / "python", "tests", "--ignore=tests/browser")
+    browser_tests(run)
     run.pytest("benchmarks check their answers", BIN / "python", "benches", "--benchmark-disable")
 
     others = [found for found in find_interpreters() if found.version != sys.version_info[:2]]

@@ -21,6 +21,7 @@ from gateway.endpoints.console.desk import Desk
 from gateway.endpoints.console.page import console_page_router
 from gateway.endpoints.console.socket import console_socket_router
 from gateway.endpoints.console.token import console_token_router
+from gateway.endpoints.demo.router import Demo, demo_router
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
 from gateway.endpoints.health import health_router
@@ -49,6 +50,7 @@ from gateway.types import Clock, SystemClock
 from gateway.wiring.api import api_parts
 from gateway.wiring.console import console_desk
 from gateway.wiring.core import fanout_core
+from gateway.wiring.demo import demo_parts
 from gateway.wiring.greeting import greet
 from gateway.wiring.ground import Ground
 from gateway.wiring.limits import limit_parts
@@ -71,6 +73,7 @@ class _Running:
     ways_in: WayInParts
     drain: Drain
     desk: Desk
+    demo: Demo | None
     draining: asyncio.Task[None] | None = None
 
 
@@ -121,6 +124,23 @@ class Gateway:
                 "the gateway is not running: pass gateway.lifespan to FastAPI(lifespan=…), or enter it in your own"
             )
         return self._running
+
+    @property
+    def demo_router(self) -> APIRouter:
+        """The routes of the demo page, which are not among those of `router`.
+
+        Raises:
+            GatewayError: this is not development.
+        """
+        if self.settings.environment != "development":
+            raise GatewayError("the demo page is for development: GATEWAY_ENVIRONMENT is something else")
+
+        def demo() -> Demo:
+            found = self._started().demo
+            assert found is not None, "made at each start in development"  # noqa: S101
+            return found
+
+        return demo_router(demo)
 
     @property
     def fanout(self) -> Fanout:
@@ -264,7 +284,8 @@ class Gateway:
         )
         answer_nodes(edge, Census(fanout, manager.node, rooms.position))
         desk = console_desk(ground, edge, ways_in)
-        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), desk)
+        demo = demo_parts(ground, redis.url, self.routing)
+        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), desk, demo)
         stack.push_async_callback(limits.keeper.stop)
         stack.push_async_callback(resumes.stop)
         stack.push_async_callback(manager.stop)
@@ -315,5 +336,7 @@ def _application(gateway: Gateway, lifespan: Callable[[FastAPI], AbstractAsyncCo
         title="Fanout Gateway", version=version("fanout-gateway"), lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.include_router(gateway.router)
+    if gateway.settings.environment == "development":
+        app.include_router(gateway.demo_router)
     app.state.gateway = gateway
     return app

@@ -1,4 +1,4 @@
-"""What `limits_base` promises, asked of the store in memory and of a real server."""
+"""What `limits_base` promises, asked of the store in memory, of a real server and of a real cluster."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from gateway.protocol.limit_keys import abuse_key, presence_key, tenant_presence
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.types import SystemClock
 from tests.support.clock import FakeClock
+from tests.support.cluster import ValkeyCluster
 from tests.support.memory_limits import MemoryLimits
 from tests.support.valkey import ValkeyServer
 
@@ -32,9 +33,17 @@ async def commands(valkey: ValkeyServer) -> AsyncIterator[RedisCommands]:
     await made.close()
 
 
-@pytest.fixture(params=["memory", "redis"])
-def store(request: pytest.FixtureRequest, commands: RedisCommands) -> LimitStore:
-    return MemoryLimits(FakeClock()) if request.param == "memory" else RedisLimits(commands)
+@pytest.fixture(params=["memory", "redis", "cluster"])
+async def store(
+    request: pytest.FixtureRequest, valkey: ValkeyServer, cluster: ValkeyCluster
+) -> AsyncIterator[LimitStore]:
+    if request.param == "memory":
+        yield MemoryLimits(FakeClock())
+        return
+    url = valkey.url if request.param == "redis" else cluster.url
+    commands = RedisCommands(url, CircuitBreaker("commands", SystemClock()))
+    yield RedisLimits(commands)
+    await commands.close()
 
 
 @pytest.fixture

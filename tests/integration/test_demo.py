@@ -9,9 +9,11 @@ import signal
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.cli import Command, command
+from tests.support.node import require_demo_page
 from tests.support.serve import free_port
 
 
@@ -105,6 +107,30 @@ async def test_a_gateway_that_dies_fails_the_demo_with_a_sentence(home: dict[str
     assert "the gateway ended by itself with status -9; its log ends with:" in err
     assert "Traceback" not in err
     await _gone(children)
+
+
+async def test_a_reader_that_goes_away_ends_it_without_a_word(home: dict[str, str]) -> None:
+    async with command("demo", "--port", str(free_port()), **home) as demo:
+        children = await _under_way(demo)
+        # What `head` does: the reading end of the pipe is closed.
+        demo.process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+        async with asyncio.timeout(30):
+            status = await demo.process.wait()
+        assert demo.process.stderr is not None
+        assert (status, await demo.process.stderr.read()) == (1, b"")
+    await _gone(children)
+
+
+async def test_the_page_is_served_where_it_is_said_to_be(home: dict[str, str]) -> None:
+    require_demo_page()
+    port = free_port()
+    async with command("demo", "--port", str(port), **home) as demo:
+        await demo.line()
+        assert await demo.line() == f"In a browser: http://127.0.0.1:{port}/demo"
+        async with httpx.AsyncClient() as browser:
+            page = await browser.get(f"http://127.0.0.1:{port}/demo")
+    assert page.status_code == 200
+    assert "La Luna" in page.text
 
 
 async def test_settings_that_no_gateway_starts_with_fail_it_with_the_gateways_reason(home: dict[str, str]) -> None:

@@ -47,6 +47,8 @@ def demo(
 ) -> None:
     """Run a gateway on an embedded Valkey, and a simulated evening in several restaurants.
 
+    The gateway serves the demo page, too: an evening in one browser window, at the address that is printed.
+
     Waiters, kitchens, managers and diners of three tenants connect with tokens of their own; orders, service calls,
     carts and bills are published to Redis. Every client checks that it gets what the routing table gives it, in order
     and once, and nothing else; the exit status is 0 only if that was so to the last delivery.
@@ -57,9 +59,8 @@ def demo(
     """
     settings = Settings.load()
     # Imported here: the simulation's parts are of no use to the other commands.
-    from rich.console import Console  # noqa: PLC0415
-
+    from gateway.demo.console import DemoConsole  # noqa: PLC0415
     from gateway.demo.runner import DemoOptions, run_demo  # noqa: PLC0415
 
-    if not asyncio.run(run_demo(settings, DemoOptions(seconds, port), Console(), note)):
+    if not asyncio.run(run_demo(settings, DemoOptions(seconds, port), DemoConsole(), note)):
         raise typer.Exit(ExitStatus.FAILED)

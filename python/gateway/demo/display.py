@@ -20,12 +20,14 @@ class Programme:
         branches: how many restaurants there are.
         seconds: how long the evening lasts; None is until Ctrl-C.
         hint: a command to try in another terminal.
+        page: where the page is that plays an evening in a browser, or why it is not there.
     """
 
     url: str
     branches: int
     seconds: float | None
     hint: str
+    page: str
 
 
 class Display(Protocol):
@@ -55,6 +57,7 @@ class PlainDisplay:
 
     def __enter__(self) -> Self:
         self._say(f"An evening in {self._programme.branches} restaurants at {self._programme.url}")
+        self._say(self._programme.page)
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -47,7 +47,7 @@ class LiveDisplay:
             if programme.seconds is None
             else f"{elapsed:.0f} of {programme.seconds:g} s"
         )
-        text = f"{programme.branches} restaurants at {programme.url}   {time}"
+        text = f"{programme.branches} restaurants at {programme.url}   {time}\n{programme.page}"
         return Panel(Text(text), title="Fanout Gateway: a simulated evening", title_align="left")
 
     def _posts(self) -> Table:

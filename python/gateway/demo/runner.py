@@ -29,6 +29,7 @@ from gateway.demo.scoreboard import Scoreboard
 from gateway.demo.signals import asked_to_stop
 from gateway.demo.tokens import TokenOffice
 from gateway.demo.world import build_world
+from gateway.endpoints.demo.assets import missing_client
 from gateway.errors import GatewayError
 from gateway.protocol.routing import RoutingTable
 from gateway.settings import Settings
@@ -109,7 +110,9 @@ async def _host(
         back_end = BackEnd(broker, rules, attendance, scoreboard, rng)
         door = Door(gateway.url, TokenOffice(settings, SystemClock()), attendance, scoreboard)
         evening = Evening(world, door, back_end, rng)
-        programme = Programme(gateway.url, len(world.branches), options.seconds, _hint(gateway.url))
+        programme = Programme(
+            gateway.url, len(world.branches), options.seconds, _hint(gateway.url), page_text(settings, gateway.url)
+        )
         with _display(out, scoreboard, programme) as display, asked_to_stop() as stop:
             await _play(evening, gateway, display, options.seconds, stop)
 
@@ -175,6 +178,15 @@ def _environment(redis_url: str) -> dict[str, str]:
     """The user's own settings, so that `gateway token` in another terminal signs tokens that are good here."""
     own = {name: value for name, value in os.environ.items() if name != "GATEWAY_REDIS_URL_FILE"}
     return {**own, "GATEWAY_REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
+
+
+def page_text(settings: Settings, url: str) -> str:
+    """Where the demo page is, or why it is not there."""
+    if settings.environment != "development":
+        return "No page: it is for development."
+    if (why := missing_client()) is not None:
+        return f"No page: {why}."
+    return f"In a browser: {url.replace('ws:', 'http:', 1)}/demo"
 
 
 def _hint(url: str) -> str:

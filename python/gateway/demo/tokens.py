@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.auth.jwt import issue_staff_token
 from gateway.auth.table_token import issue_table_token
+from gateway.demo.errors import DemoError
 from gateway.demo.world import Persona
 from gateway.settings import Settings
 from gateway.types import Clock
@@ -16,7 +17,10 @@ class TokenOffice:
     """Issues tokens. Thread-safe."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Raises DemoError where there is no secret to sign staff tokens with."""
         # The first key of each kind is the one to sign with.
+        if not settings.jwt_keys:
+            raise DemoError("only the issuers of GATEWAY_ISSUERS_FILE sign staff tokens: set GATEWAY_JWT_SECRET too")
         self._staff = next(iter(settings.jwt_keys.items()))
         self._diners = next(iter(settings.table_token_keys.items()))
         self._life = min(_LIFE_SECONDS, settings.token_max_age or _LIFE_SECONDS)

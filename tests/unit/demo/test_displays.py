@@ -17,7 +17,9 @@ from gateway.protocol.audiences import AudienceKind, Channel
 from gateway.types import Room
 
 COOK = Persona("cook", Post.KITCHEN, 1, (5,))
-PROGRAMME = Programme("ws://127.0.0.1:8001", 6, 20, "gateway tail --as admin")
+PROGRAMME = Programme(
+    "ws://127.0.0.1:8001", 6, 20, "gateway tail --as admin", "In a browser: http://127.0.0.1:8001/demo"
+)
 
 
 @pytest.fixture
@@ -46,6 +48,7 @@ def test_the_plain_display_writes_lines_without_any_control_character(board: Sco
     lines = _shown(PlainDisplay, board, terminal=False).splitlines()
     assert lines == [
         "An evening in 6 restaurants at ws://127.0.0.1:8001",
+        "In a browser: http://127.0.0.1:8001/demo",
         "   3.2 s  connections 1  published 3  delivered 1/2  wrong 0  p50 2.0 ms p99 2.0 ms",
     ]
 
@@ -54,6 +57,7 @@ def test_the_live_display_shows_posts_numbers_and_the_latest_publications(board:
     text = _shown(LiveDisplay, board, terminal=True)
     for expected in (
         "3 of 20 s",
+        "In a browser: http://127.0.0.1:8001/demo",
         "/ws/kitchen",
         "ROUND_READY",
         "branch:6:kitchen",

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.auth.jwt import JwtVerifier
 from gateway.auth.table_token import TableTokenVerifier
+from gateway.demo.errors import DemoError
 from gateway.demo.tokens import TokenOffice
 from gateway.demo.world import Persona, build_world, diner
 from gateway.settings import Settings
@@ -45,3 +46,8 @@ def test_after_a_rotation_the_first_key_signs() -> None:
     settings, clock = Settings(jwt_secrets=keys), FakeClock()
     token = TokenOffice(settings, clock).token(WORLD.staff[0])
     assert JwtVerifier({"new": "n" * 32}, 86_400, clock).verify(token).tenant == 1
+
+
+def test_where_issuers_alone_sign_it_is_said_what_to_set() -> None:
+    with pytest.raises(DemoError, match="set GATEWAY_JWT_SECRET too"):
+        TokenOffice(Settings(issuers_file="issuers.toml"), FakeClock())

@@ -1,0 +1,1 @@
+"""The demo page: a restaurant's evening in one browser window. Development only."""
