@@ -3,10 +3,11 @@
 import { get } from "./api.js";
 import { byId, el, fill, row, say } from "./dom.js";
 import { queryOf } from "./filter.js";
-import { number } from "./format.js";
+import { number, plural } from "./format.js";
 import { Refresh } from "./refresh.js";
 
 const SHOWN = 100;
+const NAMED = 3; // audiences of one kind that are named one by one
 
 export class Rooms {
   #tail;
@@ -31,7 +32,7 @@ export class Rooms {
   }
 
   #row({ tenant, branch, connections, audiences, position }) {
-    const names = Object.entries(audiences).map(([name, count]) => el("div", {}, el("code", {}, name), ` ${number(count)}`));
+    const names = gathered(audiences).map(([name, count]) => el("div", {}, el("code", {}, name), ` ${number(count)}`));
     const watch = el(
       "button",
       { type: "button", class: "quiet", data: { focus: `${tenant}/${branch}` }, onclick: () => this.#tail.watch(tenant, branch) },
@@ -45,4 +46,13 @@ export class Rooms {
       ["", watch, "actions-cell"],
     ]);
   }
+}
+
+/** Audiences and how many are in each; many sectors or table sessions are one line together. */
+function gathered(audiences) {
+  const kinds = Map.groupBy(Object.entries(audiences), ([name]) => name.split(":")[0]);
+  return [...kinds].flatMap(([kind, found]) => {
+    if (kind === "branch" || found.length <= NAMED) return found;
+    return [[plural(found.length, kind), found.reduce((sum, [, count]) => sum + count, 0)]];
+  });
 }
