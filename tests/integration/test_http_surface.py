@@ -32,6 +32,8 @@ def keyed(valkey: ValkeyServer) -> Iterator[RunningGateway]:
 @pytest.fixture(scope="module")
 def operations(keyed: RunningGateway) -> list[Any]:
     document = httpx.get(f"{keyed.http}/openapi.json").json()
+    # The operator API has a file of its own: its routes change things.
+    document["paths"] = {path: of for path, of in document["paths"].items() if not path.startswith("/api/")}
     return [found.ok() for found in schemathesis.openapi.from_dict(document).get_all_operations()]
 
 
@@ -42,17 +44,20 @@ def test_every_answer_is_a_documented_one_and_none_is_a_fault(
     headers = {} if authorization is None else {"Authorization": authorization}
     opened = authorization is not None and authorization.lower().startswith("bearer") and KEY in authorization
     for operation in operations:
-        expected = 200 if opened or operation.path not in OPERATORS else 401
+        if operation.path in OPERATORS:
+            expected = {200 if opened else 401}
+        else:
+            expected = {int(status) for status in operation.definition.raw["responses"] if status != "422"}
         try_operation(operation, keyed.http, headers, expected)
     assert {operation.path for operation in operations} >= OPERATORS | {"/ws/health"}
 
 
-def try_operation(operation: Any, url: str, headers: dict[str, str], expected: int) -> None:
+def try_operation(operation: Any, url: str, headers: dict[str, str], expected: set[int]) -> None:
     @bounded
     @given(case=operation.as_strategy())
     def try_it(case: Any) -> None:
         response = case.call(base_url=url, headers=headers)
-        assert response.status_code == expected
+        assert response.status_code in expected
         assert KEY not in response.text
 
     try_it()

@@ -152,6 +152,10 @@ class AsgiOwner:
         self._push(found, message)
         return True
 
+    def is_open(self, connection: ConnectionId) -> bool:
+        """Whether a connection is there, and not closing."""
+        return self._open(connection) is not None
+
     def is_resuming(self, connection: ConnectionId) -> bool:
         """Whether a connection has yet to be given its last page."""
         found = self._connections.get(connection)

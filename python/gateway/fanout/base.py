@@ -44,6 +44,9 @@ MAX_LABEL_BYTES = 128
 OUTBOX_BYTES = 1024 * 1024
 """What may wait for one slow connection before events are dropped for it."""
 
+MAX_REPORTS = 10_000
+"""Critical events of which it is known what became of them: the last ones."""
+
 NODE_OUTBOX_BYTES = 256 * 1024 * 1024
 """What may wait for all connections together before the largest outboxes are closed."""
 
@@ -165,6 +168,45 @@ class CoreStats:
     sockets: SocketStats | None = None
 
 
+class Reach(NamedTuple):
+    """How many recipients of an event had what happen to them; each is counted once.
+
+    Attributes:
+        sent: the kernel took all of it at once. The event loop cannot tell, and counts none.
+        queued: it went into the outbox: behind what waited, in a burst, or behind the history of one that resumes.
+        slow: the outbox was full, and the connection was closed (1013) in place of the event.
+        gone: the connection turned out to be closing or lost.
+    """
+
+    sent: int = 0
+    queued: int = 0
+    slow: int = 0
+    gone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EventReport:
+    """What became of one critical event on this node.
+
+    Attributes:
+        room: its room.
+        position: its position.
+        reach: its recipients, those of all owners together. What is queued may still be lost with its connection.
+        seconds: from accepting it until the last recipient was reached.
+        at: when that was, in Unix seconds.
+    """
+
+    room: Room
+    position: str
+    reach: Reach
+    seconds: float
+    at: float
+
+
+Reports = list[EventReport]
+"""A name of its own, since classes that have a method `list` cannot name the type."""
+
+
 class FanoutCore(Protocol):
     """Directory, index and permits: the part that has a native twin.
 
@@ -277,6 +319,21 @@ class FanoutCore(Protocol):
 
         Raises:
             KeyError: no such ticket, or finished already.
+        """
+        ...
+
+    def reached(self, ticket: int, reach: Reach) -> None:
+        """Add to what is known of a ticket's event: what the event loop did with it. Before `finish`.
+
+        Raises:
+            KeyError: no such ticket.
+        """
+        ...
+
+    def reports(self, event_id: str) -> Reports:
+        """What became of the critical events with this id, of the last `MAX_REPORTS`; oldest first.
+
+        One, but where an event was passed again after a failover; none where nobody was in its room.
         """
         ...
 
@@ -547,6 +604,10 @@ class Fanout(Protocol):
 
         None of a connection that is resuming.
         """
+        ...
+
+    def reports(self, event_id: str) -> Reports:
+        """See `FanoutCore.reports`."""
         ...
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:

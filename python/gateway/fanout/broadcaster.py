@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import NamedTuple, Protocol
 
-from gateway.fanout.base import BroadcastObserver, FanoutCore
+from gateway.fanout.base import BroadcastObserver, FanoutCore, Reach
 from gateway.fanout.message import Message, event_message
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.types import Clock, ConnectionId, Room
@@ -33,6 +33,10 @@ class Owner(Protocol):
 
     def deliver(self, connection: ConnectionId, message: Message) -> bool:
         """Put a message into a connection's outbox; False when it is closing or gone."""
+        ...
+
+    def is_open(self, connection: ConnectionId) -> bool:
+        """Whether a connection is there, and not closing."""
         ...
 
     def give_up(self, connection: ConnectionId, code: int) -> bool:
@@ -139,7 +143,8 @@ class ConnectionBroadcaster:
         if job.position is not None and job.is_event:
             payload = self._core.splice(payload, job.position)
         message = event_message(payload, critical=job.position is not None)
-        passed = 0
+        is_reported = job.position is not None and job.is_event
+        passed = slow = gone = 0
         for start in range(0, len(recipients), SLICE):
             if start:
                 await asyncio.sleep(0)
@@ -148,7 +153,13 @@ class ConnectionBroadcaster:
                 # only the core knows (promise 4); the stamp spares that question for all the others.
                 moved = start > 0 and self._owner.moved_since(connection, moves)
                 if not moved or self._core.still_entitled(job.ticket, connection):
-                    passed += self._deliver(connection, message)
+                    delivered = self._deliver(connection, message)
+                    passed += delivered
+                    if is_reported:
+                        gone += not delivered
+                        slow += delivered and not self._owner.is_open(connection)
+        if is_reported:
+            self._core.reached(job.ticket, Reach(queued=passed - slow, slow=slow, gone=gone))
         self._observer.on_broadcast(passed, self._clock.monotonic() - job.accepted)
         return (len(recipients) - 1) % SLICE + 1
 

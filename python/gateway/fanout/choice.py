@@ -44,14 +44,14 @@ def create_fanout(
     if kind == "pure":
         if reactors:
             raise ValueError("the pure core owns no native sockets; expected 0 reactors, or the native core")
-        return NodeFanout(PureCore(limits), "pure", limits, observer=observer, clock=clock)
+        return NodeFanout(PureCore(limits, clock), "pure", limits, observer=observer, clock=clock)
     try:
         core = _native_core(limits, reactors, clock)
     except CoreMissingError as error:
         if kind == "native" or production:
             raise
         logger.warning("%s; running the slower core in plain Python meanwhile", error)
-        return NodeFanout(PureCore(limits), "pure", limits, observer=observer, clock=clock)
+        return NodeFanout(PureCore(limits, clock), "pure", limits, observer=observer, clock=clock)
     return NodeFanout(core, "native", limits, observer=observer, clock=clock, sockets=core if reactors else None)
 
 

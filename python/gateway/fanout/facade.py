@@ -22,6 +22,7 @@ from gateway.fanout.base import (
     Membership,
     NullObserver,
     PageEntry,
+    Reports,
     Submission,
 )
 from gateway.fanout.broadcaster import ConnectionBroadcaster, Job
@@ -231,6 +232,10 @@ class NodeFanout:
         if self._owner.is_resuming(connection):
             return {}
         return self._core.positions(connection)
+
+    def reports(self, event_id: str) -> Reports:
+        """See `FanoutCore.reports`."""
+        return self._core.reports(event_id)
 
     def info(self, connection: ConnectionId) -> ConnectionInfo:
         """See `Fanout.info`.

@@ -14,10 +14,13 @@ from gateway.fanout.base import (
     ConnectionInfo,
     CoreStats,
     DueNotice,
+    EventReport,
     FanoutLimits,
     Membership,
     Occupancy,
     PageNotice,
+    Reach,
+    Reports,
     SocketStats,
 )
 from gateway.types import ConnectionId, Room
@@ -132,6 +135,17 @@ class NativeCore:
     def finish(self, ticket: int, *, passed: bool = True) -> None:
         """See `FanoutCore.finish`."""
         self._core.finish(ticket, passed)
+
+    def reached(self, ticket: int, reach: Reach) -> None:
+        """See `FanoutCore.reached`."""
+        self._core.reached(ticket, reach)
+
+    def reports(self, event_id: str) -> Reports:
+        """See `FanoutCore.reports`."""
+        return [
+            EventReport(Room(*room), position, Reach(*reach), seconds, at)
+            for room, position, reach, seconds, at in self._core.reports(event_id)
+        ]
 
     def positions(self, connection: ConnectionId) -> dict[int, str]:
         """See `FanoutCore.positions`. None of a reactor's connection that is resuming."""

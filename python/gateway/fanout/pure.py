@@ -17,10 +17,14 @@ from gateway.fanout.base import (
     FanoutLimits,
     Membership,
     Occupancy,
+    Reach,
+    Reports,
 )
 from gateway.fanout.checks import check_connection_id, check_identity, check_memberships, check_room
 from gateway.fanout.envelope import check_position, check_splice, splice
 from gateway.fanout.permits import Permits
+from gateway.fanout.recent_reports import RecentReports
+from gateway.types import Clock, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,7 +103,11 @@ class PureCore:
         ValueError: a limit is negative.
     """
 
-    def __init__(self, limits: FanoutLimits = FanoutLimits()) -> None:  # noqa: B008 - frozen, so sharing is safe
+    def __init__(
+        self,
+        limits: FanoutLimits = FanoutLimits(),  # noqa: B008 - frozen, so sharing is safe
+        clock: Clock | None = None,
+    ) -> None:
         self._permits = Permits(limits)
         self._index = ConnectionIndex()
         self._connections: dict[ConnectionId, ConnectionInfo] = {}
@@ -109,6 +117,7 @@ class PureCore:
         self._last_ticket = 0
         self._submitted = 0
         self._refused = 0
+        self._reports = RecentReports(clock or SystemClock())
 
     def attach(
         self,
@@ -199,10 +208,20 @@ class PureCore:
         held = self._ticket(ticket)
         del self._tickets[ticket]
         self._permits.give_back(held.room, held.size)
+        self._reports.finish(ticket, held.room, held.position)
         if passed and held.position is not None and held.room in self._index.rooms:
             known = self._positions.get(held.room)
             if known is None or known.ticket <= ticket:
                 self._positions[held.room] = _Passed(ticket, held.position)
+
+    def reached(self, ticket: int, reach: Reach) -> None:
+        """See `FanoutCore.reached`."""
+        self._ticket(ticket)
+        self._reports.reached(ticket, reach)
+
+    def reports(self, event_id: str) -> Reports:
+        """See `FanoutCore.reports`."""
+        return self._reports.find(event_id)
 
     def positions(self, connection: ConnectionId) -> dict[int, str]:
         """See `FanoutCore.positions`."""
@@ -261,6 +280,8 @@ class PureCore:
             return None
         self._last_ticket += 1
         self._tickets[self._last_ticket] = _Ticket(self._last_ticket, room, audiences, size, position)
+        if position is not None and audiences != (_ROOM,):
+            self._reports.begin(self._last_ticket)
         return self._last_ticket
 
     def _count(self, answers: Sequence[int | None]) -> None:

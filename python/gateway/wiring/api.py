@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pydantic import SecretStr
 
+from gateway.broker.redis_dead_letters import RedisDeadLetters
 from gateway.broker.redis_nodes import RedisNodeBoard
 from gateway.broker.redis_producing import RedisProducing
 from gateway.endpoints.api.keys import ApiKeys, Scope
@@ -37,6 +38,7 @@ def api_parts(
         rate=PublishRate(settings.api_event_rate, settings.api_event_rate_per_tenant, clock),
         routing=routing,
         history=history,
+        dead_letters=RedisDeadLetters(redis.commands, routing),
         drain=drain,
         clock=clock,
         environment=settings.environment,

@@ -30,6 +30,7 @@ use crate::lock::lock;
 use crate::notice::{Notice, Notices};
 use crate::permits::Limits;
 use crate::reactor::{Command, Mailbox, ReactorStats, Schedule, Settings};
+use crate::report::{Reach, Report, Reports, Tally};
 use crate::stats::{Snapshot, Stats};
 use crate::ticket::{Broadcast, Tickets};
 
@@ -112,6 +113,7 @@ pub struct Core {
     pub(crate) directory: Directory,
     pub(crate) audiences: AudienceTable,
     pub(crate) tickets: Tickets,
+    pub(crate) reports: Reports,
     pub(crate) stats: Stats,
     pub(crate) clock: Clock,
     pub(crate) sockets: Option<Sockets>,
@@ -162,6 +164,7 @@ impl Core {
             directory: Directory::new(limits),
             audiences: AudienceTable::default(),
             tickets: Tickets::default(),
+            reports: Reports::default(),
             stats: Stats::default(),
             clock,
             sockets,
@@ -301,6 +304,7 @@ impl Core {
                             .map(|position| position.as_ref().into()),
                         accepted,
                         owners_left: AtomicU32::new(owners.count()),
+                        tally: Tally::default(),
                     };
                     self.begin(broadcast, owners, &mut passing);
                 }
@@ -347,6 +351,7 @@ impl Core {
                 position: Some(position.into()),
                 accepted: self.clock.monotonic(),
                 owners_left: AtomicU32::new(owners.count()),
+                tally: Tally::default(),
             };
             let mut passing: Vec<Vec<Command>> = self.owned.iter().map(|_| Vec::new()).collect();
             self.begin(broadcast, owners, &mut passing);
@@ -433,7 +438,38 @@ impl Core {
     pub(crate) fn passed(&self, broadcast: &Broadcast) {
         if broadcast.passed() {
             self.directory.finish(broadcast.room, broadcast.size);
+            if broadcast.is_reported() {
+                self.report(broadcast);
+            }
         }
+    }
+
+    /// Say what became of a critical event that all owners are done with.
+    fn report(&self, broadcast: &Broadcast) {
+        if let Some(position) = &broadcast.position {
+            let now = self.clock.monotonic();
+            self.reports.push(Report {
+                room: broadcast.room,
+                position: Arc::clone(position),
+                reach: broadcast.tally.sum(),
+                took: now.saturating_sub(broadcast.accepted),
+                at: self.clock.wall(),
+            });
+        }
+    }
+
+    /// What the event loop did with a ticket's event, for its report.
+    ///
+    /// # Errors
+    /// [`Error::NoTicket`].
+    pub fn reached(&self, ticket: i64, reach: Reach) -> Result<(), Error> {
+        self.tickets.get(ticket)?.tally.add(reach);
+        Ok(())
+    }
+
+    /// What became of the last critical events with this id.
+    pub fn reports(&self, event_id: &str) -> Vec<Report> {
+        self.reports.find(event_id)
     }
 
     /// Who is behind a connection, and the rooms and audiences that it is in.

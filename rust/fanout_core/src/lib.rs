@@ -15,6 +15,7 @@
 //! | [`directory`] | room → members per owner; 64 locks; the order of joins and submits |
 //! | [`permits`] | admission, of the node and of a room |
 //! | [`ticket`] | the events that are under way |
+//! | [`report`] | what became of the last critical events |
 //! | [`stats`] | counters that any thread reads |
 //! | [`core`] | all of it together: attach, move, leave, submit, recipients, finish |
 //! | `sockets` | what the core does for sockets: placing, speaking to reactors |
@@ -46,6 +47,7 @@ pub mod permits;
 #[cfg(feature = "python")]
 mod python;
 pub mod reactor;
+pub mod report;
 pub mod sockets;
 pub mod stats;
 pub mod ticket;

@@ -31,6 +31,7 @@ use crate::lock::lock;
 use crate::notice::{Notice, Said};
 use crate::permits::Limits;
 use crate::reactor::{MAX_REACTORS, PageEntry, Settings, Until};
+use crate::report::{Reach, Report};
 use crate::sockets::{Newcomer, Reactors};
 
 /// A Python integer; one that no machine word holds becomes the nearest that does, which is no id, no ticket and over
@@ -79,6 +80,8 @@ type IdentityAnswer<'py> = (
     Option<f64>,
 );
 type InfoAnswer<'py> = (i64, IdentityAnswer<'py>, Vec<MembershipAnswer<'py>>);
+
+type ReportAnswer = ((i64, i64), String, (u32, u32, u32, u32), f64, f64);
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
@@ -262,6 +265,23 @@ impl Core {
 
     fn finish(&self, py: Python<'_>, ticket: Number, passed: bool) -> PyResult<()> {
         Ok(py.detach(|| self.inner.finish(ticket.0, passed))?)
+    }
+
+    fn reached(&self, py: Python<'_>, ticket: Number, reach: (u32, u32, u32, u32)) -> PyResult<()> {
+        let (sent, queued, slow, gone) = reach;
+        let reach = Reach {
+            sent,
+            queued,
+            slow,
+            gone,
+        };
+        Ok(py.detach(|| self.inner.reached(ticket.0, reach))?)
+    }
+
+    /// Room, position, reach, seconds that it took, Unix seconds.
+    fn reports(&self, py: Python<'_>, event_id: &str) -> Vec<ReportAnswer> {
+        let found = py.detach(|| self.inner.reports(event_id));
+        found.into_iter().map(reported).collect()
     }
 
     fn positions<'py>(
@@ -617,6 +637,22 @@ fn described<'py>(py: Python<'py>, info: &Info) -> PyResult<InfoAnswer<'py>> {
             .map(membership)
             .collect::<PyResult<_>>()?,
     ))
+}
+
+fn reported(report: Report) -> ReportAnswer {
+    let Reach {
+        sent,
+        queued,
+        slow,
+        gone,
+    } = report.reach;
+    (
+        (report.room.tenant(), report.room.branch()),
+        report.position.as_ref().to_owned(),
+        (sent, queued, slow, gone),
+        Duration::from_micros(report.took).as_secs_f64(),
+        report.at,
+    )
 }
 
 /// The native half of `gateway`; `gateway.fanout.native` is its one user.

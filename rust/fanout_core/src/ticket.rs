@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::id::{ConnectionId, Room, TicketId};
 use crate::index::{ConnectionIndex, Recipient};
 use crate::lock::lock;
+use crate::report::Tally;
 
 /// One event under way, shared by the owners that pass it on.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Broadcast {
     pub accepted: Micros,
     /// Owners that have not passed it yet.
     pub owners_left: AtomicU32,
+    /// What became of it so far; counted of critical events alone.
+    pub tally: Tally,
 }
 
 impl Broadcast {
@@ -52,6 +55,12 @@ impl Broadcast {
                 .entered(self.room, connection)
                 .filter(|since| *since <= self.ticket),
         }
+    }
+
+    /// Whether it is reported on: it has an id, and is no message of the gateway's own.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        self.position.is_some() && self.audiences.is_some()
     }
 
     /// One owner has passed it; true for the last one, who gives the permits back.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from gateway.endpoints.api.connections import answer_connections, connections_router
+from gateway.endpoints.api.dead_letters import dead_letters_router
 from gateway.endpoints.api.drain import drain_router
 from gateway.endpoints.api.events_in import events_in_router
 from gateway.endpoints.api.history import history_router
@@ -29,6 +30,7 @@ def api_router(edge: Callable[[], Edge]) -> APIRouter:
         events_in_router,
         revoke_router,
         history_router,
+        dead_letters_router,
         drain_router,
     )
     for part in parts:

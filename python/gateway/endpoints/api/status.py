@@ -18,6 +18,7 @@ from gateway.endpoints.api.keys import Scope
 from gateway.endpoints.api.route import UNAVAILABLE, ApiRoute
 from gateway.endpoints.edge import Edge
 from gateway.endpoints.health import readiness
+from gateway.errors import BrokerError
 from gateway.hub.profiles import PROFILES
 from gateway.telemetry.metrics import BREAKER_STATES
 from gateway.telemetry.readings import Readings
@@ -139,11 +140,18 @@ async def status_of(edge: Edge) -> NodeStatus:
             _whole(readings.of("gateway_relay_lag")),
             _whole(readings.of("gateway_relay_pending")),
         ),
-        dlq_length=None,
+        dlq_length=await _dead_letters(edge) if ready["redis"]["reachable"] else None,
         broadcasts_in_flight=stats.broadcasts_in_flight,
         bytes_in_flight=stats.bytes_in_flight,
         outbox_bytes=stats.sockets.outbox_bytes if stats.sockets else None,
     )
+
+
+async def _dead_letters(edge: Edge) -> int | None:
+    try:
+        return await edge.api.dead_letters.length()
+    except BrokerError:
+        return None
 
 
 def _whole(number: float | None) -> int | None:

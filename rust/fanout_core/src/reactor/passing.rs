@@ -23,6 +23,7 @@ use super::stats::count;
 use crate::close_code::ABNORMAL;
 use crate::index::Recipient;
 use crate::lock::lock;
+use crate::report::Reach;
 use crate::ticket::Broadcast;
 
 /// Recipients between two looks at the sockets; some 2 ms of sends. `SLICE` of `broadcaster.py`.
@@ -52,6 +53,17 @@ pub(super) struct Passing {
     /// Whether frames gather in outboxes, because more waits.
     gathers: bool,
     passed: u64,
+    /// What became of each event, in the order of the run; empty where none is reported on.
+    reach: Vec<Reach>,
+}
+
+/// How far a run came with one recipient: of its events those before `sent` were, those before `queued` were queued,
+/// and the others were dropped, for a reason.
+#[derive(Clone, Copy, Debug)]
+struct Came {
+    sent: usize,
+    queued: usize,
+    is_lost: bool,
 }
 
 impl Passing {
@@ -89,6 +101,11 @@ impl Passing {
             }
             Arc::from(together)
         };
+        let reach = if run.iter().any(|broadcast| broadcast.is_reported()) {
+            vec![Reach::default(); run.len()]
+        } else {
+            Vec::new()
+        };
         let last = &run[run.len() - 1];
         recipients.clear();
         let owned = &cx.core.owned[cx.owner.index()];
@@ -105,6 +122,7 @@ impl Passing {
             losses,
             gathers: matches!(queue.front(), Some(Command::Pass(_))),
             passed: 0,
+            reach,
         }
     }
 
@@ -145,7 +163,8 @@ impl Passing {
                     .run
                     .partition_point(|broadcast| broadcast.ticket < since);
                 self.passed += (self.run.len() - from) as u64;
-                self.deliver(cx, found, from);
+                let came = self.deliver(cx, found, from);
+                self.count(from, came);
                 cx.reap(place);
             }
         }
@@ -172,6 +191,11 @@ impl Passing {
                 &stats.broadcast_micros,
                 now.saturating_sub(broadcast.accepted),
             );
+        }
+        for (broadcast, reach) in self.run.iter().zip(&self.reach) {
+            broadcast.tally.add(*reach);
+        }
+        for broadcast in &self.run {
             cx.core.passed(broadcast);
         }
         let mut recipients = self.recipients;
@@ -195,54 +219,90 @@ impl Passing {
     }
 
     /// Pass the frames from the given one on to one open connection.
-    fn deliver(&self, cx: &mut Context, connection: &mut Connection, from: usize) {
+    fn deliver(&self, cx: &mut Context, connection: &mut Connection, from: usize) -> Came {
         if connection.is_resuming() {
-            self.queue(cx, connection, from); // it is held: there is nothing to flush
-            return;
+            return self.queue(cx, connection, from); // it is held: there is nothing to flush
         }
         if self.gathers || connection.outbox.is_some() {
-            self.queue(cx, connection, from);
+            let came = self.queue(cx, connection, from);
             if connection.unwritten() > GATHER_BYTES {
                 cx.flush(connection);
             } else {
                 cx.flush_later(connection);
             }
-            return;
+            return came;
         }
         let start = self.bounds[from] as usize;
         let (core, owner) = (&cx.core, cx.owner);
         match connection.write(&self.buffer[start..], stats(core, owner)) {
-            Err(_) => cx.lose(connection, ABNORMAL),
-            Ok(sent) if start + sent == self.buffer.len() => {}
+            Err(_) => {
+                cx.lose(connection, ABNORMAL);
+                Came {
+                    sent: from,
+                    queued: from,
+                    is_lost: true,
+                }
+            }
+            Ok(sent) if start + sent == self.buffer.len() => Came {
+                sent: self.run.len(),
+                queued: self.run.len(),
+                is_lost: false,
+            },
             Ok(sent) => self.queue_rest(cx, connection, start + sent),
         }
     }
 
-    fn queue(&self, cx: &mut Context, connection: &mut Connection, from: usize) {
+    fn queue(&self, cx: &mut Context, connection: &mut Connection, from: usize) -> Came {
+        let mut queued = from;
         for number in from..self.run.len() {
-            if !connection.is_open() {
-                break; // the last one was too much
-            }
             cx.queue(connection, self.frame(number), self.sort(number));
+            if !connection.is_open() {
+                break; // this one was too much
+            }
+            queued = number + 1;
+        }
+        Came {
+            sent: from,
+            queued,
+            is_lost: false,
+        }
+    }
+
+    /// Count one recipient for the events from the given one on.
+    fn count(&mut self, from: usize, came: Came) {
+        for (number, reach) in self.reach.iter_mut().enumerate().skip(from) {
+            let counter = if number < came.sent {
+                &mut reach.sent
+            } else if number < came.queued {
+                &mut reach.queued
+            } else if came.is_lost {
+                &mut reach.gone
+            } else {
+                &mut reach.slow
+            };
+            *counter += 1;
         }
     }
 
     /// Queue what the kernel did not take, from this offset of the buffer on.
-    fn queue_rest(&self, cx: &mut Context, connection: &mut Connection, offset: usize) {
+    fn queue_rest(&self, cx: &mut Context, connection: &mut Connection, offset: usize) -> Came {
         let begun = self
             .bounds
             .partition_point(|bound| *bound as usize <= offset)
             - 1;
         let written = offset - self.bounds[begun] as usize;
         if written == 0 {
-            self.queue(cx, connection, begun);
-            return;
+            return self.queue(cx, connection, begun);
         }
         // From its first byte on a frame may not be dropped, neither for itself nor for the others.
         let budget = &sockets(&cx.core).budget;
         connection.queue_begun(self.frame(begun), written, budget);
         cx.is_over_budget |= budget.is_exceeded();
-        self.queue(cx, connection, begun + 1);
+        let rest = self.queue(cx, connection, begun + 1);
+        Came {
+            sent: begun,
+            ..rest
+        }
     }
 
     fn frame(&self, number: usize) -> Frames {
