@@ -37,10 +37,16 @@ export function bytes(value) {
 export function age(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   const left = Math.max(0, Math.floor(seconds));
-  if (left < 60) return `${left} s`;
-  if (left < 3600) return `${Math.floor(left / 60)} min ${left % 60} s`;
-  if (left < 86_400) return `${Math.floor(left / 3600)} h ${Math.floor((left % 3600) / 60)} min`;
-  return `${Math.floor(left / 86_400)} d ${Math.floor((left % 86_400) / 3600)} h`;
+  const units = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+  const first = units.findIndex(([size]) => left >= size);
+  if (first < 0) return "0 s";
+  let rest = left;
+  const words = units.slice(first, first + 2).map(([size, unit]) => {
+    const count = Math.floor(rest / size);
+    rest %= size;
+    return count ? `${count} ${unit}` : "";
+  });
+  return words.filter(Boolean).join(" ");
 }
 
 /** Unix seconds as a time of day, with milliseconds. */
