@@ -172,7 +172,7 @@ def _gateway(redis_url: str, share: int) -> Iterator[int]:
 
 def _dropped(port: int) -> int:
     scrape = httpx.get(f"http://127.0.0.1:{port}/ws/metrics", timeout=10).text
-    series = 'gateway_events_dropped_total{reason="tenant_rate"}'
+    series = 'gateway_events_dropped_total{source="pubsub",reason="tenant_rate"}'
     line = next(line for line in scrape.splitlines() if line.startswith(series))
     return int(float(line.rpartition(" ")[2]))
 

@@ -31,6 +31,7 @@ from gateway.errors import GatewayError
 from gateway.fanout.base import Fanout
 from gateway.hub.catchup import Catchup
 from gateway.hub.census import Census
+from gateway.hub.delivery_ring import DeliveryRing
 from gateway.hub.drain import Drain
 from gateway.hub.manager import ConnectionManager
 from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
@@ -54,6 +55,7 @@ from gateway.wiring.demo import demo_parts
 from gateway.wiring.greeting import greet
 from gateway.wiring.ground import Ground
 from gateway.wiring.limits import limit_parts
+from gateway.wiring.observation import broadcast_observers, start_observation
 from gateway.wiring.redis import redis_parts
 from gateway.wiring.rights import rights_parts
 from gateway.wiring.tokens import authenticator_of
@@ -208,7 +210,10 @@ class Gateway:
     async def _drain(self, running: _Running) -> None:
         _log.info("draining", connections=running.edge.fanout.stats().connections)
         await running.drain.send_away(self.settings.drain_seconds)
-        await asyncio.gather(*(way_in.stop(STOP_SECONDS) for way_in in running.ways_in.in_order))
+        # Without its ways in it hears no question either: others are not to wait for its answers.
+        await asyncio.gather(
+            running.edge.api.talk.stop(), *(way_in.stop(STOP_SECONDS) for way_in in running.ways_in.in_order)
+        )
         await running.edge.fanout.stop(self.settings.drain_seconds)
 
     # --- start ---------------------------------------------------------------------------------------------------
@@ -219,7 +224,8 @@ class Gateway:
             _log.warning(sentence)
         ground = Ground(settings, self.metrics, self.clock, stack)
         redis = await redis_parts(ground)
-        fanout = fanout_core(ground)
+        ring = DeliveryRing()
+        fanout = fanout_core(ground, ring, *broadcast_observers(ground))
         interest = Interest(patterns=PATTERNS if settings.pubsub == "patterns" else ())
         rooms = LiveInterest(self.clock)
         sectors = CachedSectorDirectory(RedisSectorDirectory(redis.broker), self.clock, self.metrics)
@@ -247,7 +253,17 @@ class Gateway:
             heartbeat=settings.heartbeat_interval,
         )
         fanout.bind(manager)
-        api = api_parts(ground, redis, self.routing, reads, node=manager.node, drain=self._begin_drain)
+        api = api_parts(
+            ground,
+            redis,
+            self.routing,
+            history=reads,
+            fanout=fanout,
+            rooms=rooms,
+            ring=ring,
+            node=manager.node,
+            drain=self._begin_drain,
+        )
         ways_in = way_in_parts(
             ground,
             redis,
@@ -293,6 +309,7 @@ class Gateway:
         stack.push_async_callback(api.talk.stop)
         # By itself only where no signal came first: under a server that is not `gateway serve`.
         stack.push_async_callback(self.drain, at_once=True)
+        start_observation(ground, redis.commands)
         await fanout.start()
         await limits.keeper.start()
         await rights.watch.start()

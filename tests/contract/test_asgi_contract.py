@@ -31,6 +31,7 @@ async def test_a_move_takes_effect_in_the_middle_of_a_job(rig: Rig) -> None:
     clients = [rig.connect(KITCHEN, WAITERS) for _ in range(4 * SLICE)]
     for client in clients:
         client.socket.stall()  # so that the outbox can be told from what was sent
+    rig.observer.watching = True
     rig.submit(1, KITCHEN)
     while not (reached := [client for client in clients if waiting(rig, client.id)]):
         await turns(1)
@@ -48,7 +49,7 @@ async def test_a_move_takes_effect_in_the_middle_of_a_job(rig: Rig) -> None:
     await settle()
     assert all(client.socket.numbers == [1] for client in [*reached, *kept])
     assert all(client.socket.numbers == [] for client in [*lost, *gone])
-    assert rig.observer.reached == [len(reached) + len(kept)]
+    assert [report.reach.matched for report in rig.observer.passed] == [len(reached) + len(kept)]
 
 
 async def test_a_check_that_is_near_is_not_slept_over(rig: Rig) -> None:

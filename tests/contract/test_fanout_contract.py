@@ -109,8 +109,7 @@ async def test_it_is_counted_how_many_were_reached_and_how_long_it_took(rig: Rig
     for _ in range(3):
         rig.connect(KITCHEN)
     rig.submit(1)
-    rig.clock.advance(0.25)
-    rig.fanout.tick()
+    rig.move_clock(0.25)
     await settle()
     assert rig.passed == (3, 0.25)
 

@@ -311,7 +311,8 @@ async def test_refused_events_are_counted_by_reason_and_reach_nobody(
     }
 
     def dropped(reason: str) -> float:
-        value = gateway.gateway.metrics.registry.get_sample_value("gateway_events_dropped_total", {"reason": reason})
+        labels = {"source": "pubsub", "reason": reason}
+        value = gateway.gateway.metrics.registry.get_sample_value("gateway_events_dropped_total", labels)
         assert value is not None
         return value
 

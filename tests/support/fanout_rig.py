@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway.fanout.base import (
+    BroadcastReport,
     ClosedNotice,
     ConnectionIdentity,
     DueNotice,
@@ -27,7 +28,7 @@ from gateway.fanout.facade import NodeFanout
 from gateway.fanout.native import NativeCore
 from gateway.fanout.native_sockets import start_core
 from gateway.fanout.pure import PureCore
-from gateway.types import ConnectionId, Room
+from gateway.types import Clock, ConnectionId, Room
 from tests.support.clock import FakeClock
 from tests.support.native_client import NativeClient
 from tests.support.settle import others, settle
@@ -86,14 +87,20 @@ class RecordingListener:
 
 @dataclass(slots=True)
 class RecordingObserver(NullObserver):
-    reached: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    watching: bool = False
+    passed: list[BroadcastReport] = field(default_factory=list)
     dropped: int = 0
+    overflows: int = 0
     kinds: list[str] = field(default_factory=list)
 
-    def on_broadcast(self, recipients: int, seconds: float) -> None:
-        self.reached.append(recipients)
-        self.seconds.append(seconds)
+    def watches(self, event: Submission) -> bool:
+        return self.watching
+
+    def on_passed(self, report: BroadcastReport) -> None:
+        self.passed.append(report)
+
+    def on_overflow(self) -> None:
+        self.overflows += 1
 
     def on_dropped(self, events: int) -> None:
         self.dropped += events
@@ -116,14 +123,14 @@ class Kind:
     """Which core a rig runs on, and who owns its connections."""
 
     name: str
-    core: Callable[[FanoutLimits], FanoutCore]
+    core: Callable[[FanoutLimits, Clock], FanoutCore]
     reactors: int = 0
 
 
 KINDS = [
     Kind("pure", PureCore),
-    Kind("native", NativeCore),
-    Kind("sockets", NativeCore, reactors=2),
+    Kind("native", lambda limits, clock: NativeCore(limits, clock=(clock.monotonic(), clock.time()))),
+    Kind("sockets", PureCore, reactors=2),
 ]
 """Every way there is: the two cores with ASGI connections, and the native one with sockets of its own."""
 
@@ -137,8 +144,9 @@ class Rig:
         self.listener = RecordingListener()
         self.observer = RecordingObserver()
         self.native = start_core(limits, kind.reactors, self.clock) if kind.reactors else None
+        self.core = self.native or kind.core(limits, self.clock)
         self.fanout = NodeFanout(
-            self.native or kind.core(limits),
+            self.core,
             "test",
             limits,
             self.listener,
@@ -170,10 +178,8 @@ class Rig:
     @property
     def passed(self) -> tuple[int, float]:
         """To how many recipients events were passed, and the seconds that it took, added up."""
-        return (
-            sum(self.observer.reached) + self._counted("deliveries"),
-            sum(self.observer.seconds) + self._counted("broadcast_micros") / 1e6,
-        )
+        measures = self.fanout.measures()
+        return round(measures.audience.sum), measures.passing.sum
 
     @property
     def outbox_bytes(self) -> int:
@@ -270,7 +276,13 @@ class Rig:
     def advance(self, seconds: float) -> None:
         """Let time pass and do what has fallen due."""
         self.come_to_rest()  # what reactors have not done yet happened before
+        self.move_clock(seconds)
+
+    def move_clock(self, seconds: float) -> None:
+        """The same at once, whatever reactors have not done yet."""
         self.clock.advance(seconds)
+        if isinstance(self.core, NativeCore):
+            self.core.advance(self.clock.monotonic(), self.clock.time())
         self.fanout.tick()
 
     async def stop(self, timeout: float) -> None:

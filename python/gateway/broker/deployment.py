@@ -74,6 +74,10 @@ class Deployment(Protocol):
         """`INFO server` and `INFO memory`."""
         ...
 
+    async def on_each(self, *command: str | int) -> dict[str, Any]:
+        """The answers of every server that commands may go to, by its name."""
+        ...
+
     async def replicas_with(self, replicas: int, seconds: float) -> int:
         """Wait until so many replicas have all that was written over these connections; how many have."""
         ...

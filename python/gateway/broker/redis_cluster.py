@@ -99,6 +99,13 @@ class ClusterServers:
                 found = answer
         return found
 
+    async def on_each(self, *command: str | int) -> dict[str, Any]:
+        """See `Deployment.on_each`: of the masters, one after the other."""
+        call: Any = self._cluster
+        return {
+            node.name: await call.execute_command(*command, target_nodes=node) for node in self._cluster.get_primaries()
+        }
+
     async def replicas_with(self, replicas: int, seconds: float) -> int:
         """See `Deployment.replicas_with`: the fewest of any master."""
         call: Any = self._cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
@@ -117,6 +117,15 @@ class RedisCommands:
         """
         async with self.asking():
             return await self._deployment.info()
+
+    async def on_each(self, *command: str | int) -> dict[str, Any]:
+        """The answers of every server that commands may go to, by its name: of one, or of a cluster's masters.
+
+        Raises:
+            BrokerError: see `asking`.
+        """
+        async with self.asking():
+            return await self._deployment.on_each(*command)
 
     async def replicas_with(self, replicas: int, seconds: float) -> int:
         """Wait for at most some seconds until so many replicas have what was written here; how many have.

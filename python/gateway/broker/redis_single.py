@@ -67,6 +67,11 @@ class SingleServer:
         """See `Deployment.info`."""
         return await info_of(self._client)
 
+    async def on_each(self, *command: str | int) -> dict[str, Any]:
+        """See `Deployment.on_each`."""
+        call: Any = self._client
+        return {self._where: await call.execute_command(*command)}
+
     async def replicas_with(self, replicas: int, seconds: float) -> int:
         """See `Deployment.replicas_with`. Of use with one connection alone: WAIT looks at what that one wrote."""
         return int(await self._client.wait(replicas, round(seconds * 1_000)))

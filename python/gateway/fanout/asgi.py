@@ -24,6 +24,7 @@ from gateway.fanout.base import (
     PageEntry,
     PageNotice,
 )
+from gateway.fanout.broadcaster import Fate
 from gateway.fanout.budget import OutboxBudget
 from gateway.fanout.check_schedule import CheckSchedule
 from gateway.fanout.connection import AsgiConnection, State
@@ -152,9 +153,13 @@ class AsgiOwner:
         self._push(found, message)
         return True
 
-    def is_open(self, connection: ConnectionId) -> bool:
-        """Whether a connection is there, and not closing."""
-        return self._open(connection) is not None
+    def pass_on(self, connection: ConnectionId, message: Message) -> Fate:
+        """The same with an event, of which somebody wants to know what became. Never waits."""
+        if (found := self._open(connection)) is None:
+            return Fate.GONE
+        fate = Fate.QUEUED if found.is_busy else Fate.TAKEN
+        self._push(found, message)
+        return fate if found.state is State.OPEN else Fate.LOST
 
     def is_resuming(self, connection: ConnectionId) -> bool:
         """Whether a connection has yet to be given its last page."""
@@ -281,7 +286,7 @@ class AsgiOwner:
 
     def _pushed(self, connection: AsgiConnection, dropped: int | None) -> None:
         if dropped is None:
-            self.give_up(connection.id, WSCloseCode.SERVER_OVERLOADED)
+            self._overflow(connection)
         elif dropped:
             self._observer.on_dropped(dropped)
         if self.budget.exceeded:
@@ -299,4 +304,8 @@ class AsgiOwner:
             if not self.budget.exceeded or not found.waiting:
                 return
             logger.warning("the node's outboxes are full; closing connection %d, whose is the largest", found.id)
-            self.give_up(found.id, WSCloseCode.SERVER_OVERLOADED)
+            self._overflow(found)
+
+    def _overflow(self, connection: AsgiConnection) -> None:
+        if self.give_up(connection.id, WSCloseCode.SERVER_OVERLOADED):
+            self._observer.on_overflow()

@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from gateway.fanout.measures import NOBODY, Measures, Reach, WatchedCount
 from gateway.types import ConnectionId, Room
 
 MAX_BROADCASTS = 5_000
@@ -44,9 +45,6 @@ MAX_LABEL_BYTES = 128
 OUTBOX_BYTES = 1024 * 1024
 """What may wait for one slow connection before events are dropped for it."""
 
-MAX_REPORTS = 10_000
-"""Critical events of which it is known what became of them: the last ones."""
-
 NODE_OUTBOX_BYTES = 256 * 1024 * 1024
 """What may wait for all connections together before the largest outboxes are closed."""
 
@@ -63,12 +61,22 @@ class Submission(NamedTuple):
 
     `payload` is UTF-8 JSON of an object, checked at the edge. `position` is None for a best-effort event, which
     goes out byte for byte; a critical event's is `<id>/<hash>`, and id and position are spliced in front.
+
+    `origin` is when it began, in Unix seconds: at its producer where that is known, else when this node received it;
+    None where nobody measures it. `source` names the way in, for observers alone.
     """
 
     room: Room
     audiences: tuple[str, ...]
     payload: bytes
     position: str | None = None
+    origin: float | None = None
+    source: str = ""
+
+    @property
+    def event_id(self) -> str | None:
+        """A critical event's id; None of a best-effort event."""
+        return None if self.position is None else self.position.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +131,6 @@ class SocketStats:
     Reactors call no observer, since that would be Python for every recipient: who exports metrics reads these.
 
     Attributes:
-        broadcasts: events passed to all members of a reactor; an event for two reactors counts twice.
-        deliveries: recipients of those events, each for each event.
-        broadcast_micros: microseconds from accepting to passing, added up over `broadcasts`.
         dropped: best-effort events dropped for slow clients, those thrown away with a close (1013) among them.
         slow_closes: connections closed with 1013.
         frames_in: WebSocket frames from clients.
@@ -139,9 +144,6 @@ class SocketStats:
         lag_micros: the longest that a reactor let its mailbox wait since this was last read.
     """
 
-    broadcasts: int
-    deliveries: int
-    broadcast_micros: int
     dropped: int
     slow_closes: int
     frames_in: int
@@ -166,45 +168,6 @@ class CoreStats:
     submitted: int
     refused: int
     sockets: SocketStats | None = None
-
-
-class Reach(NamedTuple):
-    """How many recipients of an event had what happen to them; each is counted once.
-
-    Attributes:
-        sent: the kernel took all of it at once. The event loop cannot tell, and counts none.
-        queued: it went into the outbox: behind what waited, in a burst, or behind the history of one that resumes.
-        slow: the outbox was full, and the connection was closed (1013) in place of the event.
-        gone: the connection turned out to be closing or lost.
-    """
-
-    sent: int = 0
-    queued: int = 0
-    slow: int = 0
-    gone: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class EventReport:
-    """What became of one critical event on this node.
-
-    Attributes:
-        room: its room.
-        position: its position.
-        reach: its recipients, those of all owners together. What is queued may still be lost with its connection.
-        seconds: from accepting it until the last recipient was reached.
-        at: when that was, in Unix seconds.
-    """
-
-    room: Room
-    position: str
-    reach: Reach
-    seconds: float
-    at: float
-
-
-Reports = list[EventReport]
-"""A name of its own, since classes that have a method `list` cannot name the type."""
 
 
 class FanoutCore(Protocol):
@@ -267,8 +230,11 @@ class FanoutCore(Protocol):
         """Remove a connection; one that is not there changes nothing."""
         ...
 
-    def submit_many(self, items: Sequence[Submission]) -> list[int | None]:
+    def submit_many(self, items: Sequence[Submission], watch: Sequence[int] = ()) -> list[int | None]:
         """Admit events; one answer per item, in order.
+
+        `watch` has a number for each item from the first on: where it is not 0, and the item is accepted, `reports`
+        says under that number what became of it.
 
         A positive number is a ticket: the event loop has members to look at, and holds the event's permits until
         `finish`. 0 says accepted, and nothing to do for the event loop: nobody is in the room, and no permit is held,
@@ -311,8 +277,8 @@ class FanoutCore(Protocol):
         """
         ...
 
-    def finish(self, ticket: int, *, passed: bool = True) -> None:
-        """Give the ticket's permits back.
+    def finish(self, ticket: int, *, passed: bool = True, reach: Reach = NOBODY) -> None:
+        """Give the ticket's permits back. `reach` says whom the event loop has passed it to.
 
         With `passed` its position, if it has one, is the event loop's position in the room from here on. Say False of
         an event that was thrown away: a position that counted it would hide it from a resume.
@@ -322,19 +288,12 @@ class FanoutCore(Protocol):
         """
         ...
 
-    def reached(self, ticket: int, reach: Reach) -> None:
-        """Add to what is known of a ticket's event: what the event loop did with it. Before `finish`.
-
-        Raises:
-            KeyError: no such ticket.
-        """
+    def reports(self) -> list[WatchedCount]:
+        """What became of watched events that have come to their end since the last call. Each comes once."""
         ...
 
-    def reports(self, event_id: str) -> Reports:
-        """What became of the critical events with this id, of the last `MAX_REPORTS`; oldest first.
-
-        One, but where an event was passed again after a failover; none where nobody was in its room.
-        """
+    def measures(self) -> Measures:
+        """Histograms of all events that were passed. Any thread."""
         ...
 
     def positions(self, connection: ConnectionId) -> dict[int, str]:
@@ -483,15 +442,38 @@ class FanoutListener(Protocol):
         ...
 
 
+class BroadcastReport(NamedTuple):
+    """What became of one event on this node.
+
+    Attributes:
+        event: as it was submitted.
+        reach: whom it was passed to. Nobody, where nobody was in the room or in its audiences.
+        seconds: from its acceptance until it was written to the last recipient, or put into the outbox of one who could
+            not take it at once.
+        accepted: Unix seconds of its acceptance.
+    """
+
+    event: Submission
+    reach: Reach
+    seconds: float
+    accepted: float
+
+
 class BroadcastObserver(Protocol):
     """Through which metrics, logs and traces see broadcasts (the seed's name).
 
-    Called on the event loop; must not raise. It hears of what the event loop passes, drops and reads. Reactors call
-    nobody: they count, see `SocketStats`; but a message of their clients that Python answers is told here too.
+    Called on the event loop; must not block and must not raise. `on_dropped`, `on_overflow` and `on_client_message`
+    tell of ASGI connections alone. Reactors call nobody: they count, see `SocketStats`; but a message of their clients
+    that Python answers is told here too. What is counted of every event is the core's, see `Fanout.measures`: an
+    observer costs something for the events that it watches only.
     """
 
-    def on_broadcast(self, recipients: int, seconds: float) -> None:
-        """An event was passed to all its recipients' outboxes, so many seconds after it was accepted."""
+    def watches(self, event: Submission) -> bool:
+        """Whether `on_passed` is wanted for an event that is about to be submitted. Asked for each: must be quick."""
+        ...
+
+    def on_passed(self, report: BroadcastReport) -> None:
+        """A watched event, accepted, has been passed to all its recipients on this node, whoever owns them."""
         ...
 
     def on_dropped(self, events: int) -> None:
@@ -499,6 +481,10 @@ class BroadcastObserver(Protocol):
 
         A `gap` stands in their place, or the connection was closed in place of them (1013).
         """
+        ...
+
+    def on_overflow(self) -> None:
+        """A connection was closed with 1013: it, or all together, were too slow."""
         ...
 
     def on_client_message(self, kind: str) -> None:
@@ -606,10 +592,6 @@ class Fanout(Protocol):
         """
         ...
 
-    def reports(self, event_id: str) -> Reports:
-        """See `FanoutCore.reports`."""
-        ...
-
     def info(self, connection: ConnectionId) -> ConnectionInfo:
         """Who is behind a connection, and the rooms and audiences that it is in.
 
@@ -690,11 +672,26 @@ class Fanout(Protocol):
         """See `FanoutCore.stats`. Any thread."""
         ...
 
+    def measures(self) -> Measures:
+        """See `FanoutCore.measures`. Any thread."""
+        ...
+
+    def outbox_bytes(self) -> int:
+        """Bytes that wait in all outboxes of the node. Any thread."""
+        ...
+
 
 class NullObserver:
     """Observes nothing."""
 
-    def on_broadcast(self, recipients: int, seconds: float) -> None:
+    def watches(self, event: Submission) -> bool:  # noqa: ARG002 - see the port
+        """See `BroadcastObserver`."""
+        return False
+
+    def on_passed(self, report: BroadcastReport) -> None:
+        """See `BroadcastObserver`."""
+
+    def on_overflow(self) -> None:
         """See `BroadcastObserver`."""
 
     def on_dropped(self, events: int) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from enum import Enum
 from typing import NamedTuple, Protocol
 
-from gateway.fanout.base import BroadcastObserver, FanoutCore, Reach
+from gateway.fanout.base import FanoutCore
+from gateway.fanout.measures import NOBODY, Reach
 from gateway.fanout.message import Message, event_message
 from gateway.protocol.close_codes import WSCloseCode
-from gateway.types import Clock, ConnectionId, Room
+from gateway.types import ConnectionId, Room
 
 SLICE = 256
 """Recipients served in a row before the loop has its turn: some 0.3 ms of work, so that a room of ten thousand does not
@@ -22,6 +25,15 @@ writers run between two turns, so a burst alone never overflows the outbox of a 
 logger = logging.getLogger("gateway.fanout")
 
 
+class Fate(Enum):
+    """What became of an event for one recipient."""
+
+    GONE = "gone"  # not open any more: it was not for it
+    TAKEN = "taken"  # nothing stands before it
+    QUEUED = "queued"  # it waits behind something
+    LOST = "lost"  # the connection was closed over it
+
+
 class Owner(Protocol):
     """What a broadcaster asks of whoever owns the connections; `AsgiOwner` keeps it."""
 
@@ -31,12 +43,8 @@ class Owner(Protocol):
         """Whether a connection was moved after `moves` was read."""
         ...
 
-    def deliver(self, connection: ConnectionId, message: Message) -> bool:
-        """Put a message into a connection's outbox; False when it is closing or gone."""
-        ...
-
-    def is_open(self, connection: ConnectionId) -> bool:
-        """Whether a connection is there, and not closing."""
+    def pass_on(self, connection: ConnectionId, message: Message) -> Fate:
+        """Put an event into a connection's outbox."""
         ...
 
     def give_up(self, connection: ConnectionId, code: int) -> bool:
@@ -45,13 +53,12 @@ class Owner(Protocol):
 
 
 class Job(NamedTuple):
-    """An admitted event, or what is announced in the place of one. `accepted` is in monotonic seconds."""
+    """An admitted event, or what is announced in the place of one."""
 
     ticket: int
     room: Room
     payload: bytes
     position: str | None
-    accepted: float
     is_event: bool = True
 
 
@@ -63,8 +70,8 @@ class ConnectionBroadcaster:
     given back, once; whatever happens to one recipient, the others get the event.
     """
 
-    def __init__(self, core: FanoutCore, owner: Owner, observer: BroadcastObserver, clock: Clock, workers: int) -> None:
-        """`workers` is 1 or more.
+    def __init__(self, core: FanoutCore, owner: Owner, on_finished: Callable[[], None], workers: int) -> None:
+        """`workers` is 1 or more. `on_finished` is called when a ticket was finished.
 
         Raises:
             ValueError: no workers.
@@ -73,8 +80,7 @@ class ConnectionBroadcaster:
             raise ValueError(f"workers is {workers}; expected 1 or more")
         self._core = core
         self._owner = owner
-        self._observer = observer
-        self._clock = clock
+        self._on_finished = on_finished
         self._queues: list[asyncio.Queue[Job]] = [asyncio.Queue() for _ in range(workers)]
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -109,6 +115,7 @@ class ConnectionBroadcaster:
             self._core.finish(queue.get_nowait().ticket, passed=False)
             queue.task_done()
             thrown += 1
+        self._on_finished()
         return thrown
 
     async def _work(self, queue: asyncio.Queue[Job]) -> None:
@@ -121,30 +128,31 @@ class ConnectionBroadcaster:
                 await asyncio.sleep(0)
             job = await queue.get()
             passed = False
+            reach = NOBODY
             try:
                 spent += 1 + len(job.payload) // _BYTES_PER_RECIPIENT
-                spent += await self._broadcast(job)
+                reach = await self._broadcast(job)
+                spent += (max(1, reach.matched) - 1) % SLICE  # what went before has had its turns
                 passed = True
             except Exception:
                 logger.exception("room %s: an event could not be passed on", job.room)
             finally:
-                self._core.finish(job.ticket, passed=passed)
+                self._core.finish(job.ticket, passed=passed, reach=reach)
+                self._on_finished()
                 queue.task_done()
 
-    async def _broadcast(self, job: Job) -> int:
-        """Pass one event; how many recipients the last slice had."""
+    async def _broadcast(self, job: Job) -> Reach:
+        """Pass one event."""
         # The list is of this moment, and stays true as long as this job does not yield.
         moves = self._owner.moves
         recipients = self._core.recipients(job.ticket)
         if not recipients:
-            self._observer.on_broadcast(0, self._clock.monotonic() - job.accepted)
-            return 0
+            return NOBODY
         payload = job.payload
         if job.position is not None and job.is_event:
             payload = self._core.splice(payload, job.position)
         message = event_message(payload, critical=job.position is not None)
-        is_reported = job.position is not None and job.is_event
-        passed = slow = gone = 0
+        fates: list[Fate] = []
         for start in range(0, len(recipients), SLICE):
             if start:
                 await asyncio.sleep(0)
@@ -153,20 +161,13 @@ class ConnectionBroadcaster:
                 # only the core knows (promise 4); the stamp spares that question for all the others.
                 moved = start > 0 and self._owner.moved_since(connection, moves)
                 if not moved or self._core.still_entitled(job.ticket, connection):
-                    delivered = self._deliver(connection, message)
-                    passed += delivered
-                    if is_reported:
-                        gone += not delivered
-                        slow += delivered and not self._owner.is_open(connection)
-        if is_reported:
-            self._core.reached(job.ticket, Reach(queued=passed - slow, slow=slow, gone=gone))
-        self._observer.on_broadcast(passed, self._clock.monotonic() - job.accepted)
-        return (len(recipients) - 1) % SLICE + 1
+                    fates.append(self._pass_on(connection, message))
+        return Reach(len(fates) - fates.count(Fate.GONE), fates.count(Fate.QUEUED), fates.count(Fate.LOST))
 
-    def _deliver(self, connection: ConnectionId, message: Message) -> bool:
+    def _pass_on(self, connection: ConnectionId, message: Message) -> Fate:
         try:
-            return self._owner.deliver(connection, message)
+            return self._owner.pass_on(connection, message)
         except Exception:
             logger.exception("connection %d: an event could not be passed to it; it is closed", connection)
             self._owner.give_up(connection, WSCloseCode.SERVER_ERROR)
-            return False
+            return Fate.LOST

@@ -106,6 +106,11 @@ class AsgiConnection:
         """Bytes that wait for it, held ones too."""
         return self.outbox.used + (0 if self.held is None else self.held.used)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether what is pushed now waits behind something, or until the connection is live."""
+        return self._writer is not None or self.held is not None
+
     def push(self, message: Message) -> int | None:
         """Put a message behind all that is for the connection, see `Outbox.push`. Never waits. It must be open.
 

@@ -22,14 +22,15 @@ from gateway.fanout.base import (
     Membership,
     NullObserver,
     PageEntry,
-    Reports,
     Submission,
 )
 from gateway.fanout.broadcaster import ConnectionBroadcaster, Job
 from gateway.fanout.budget import SharedBudget
+from gateway.fanout.measures import Measures
 from gateway.fanout.message import control_message
 from gateway.fanout.outlet import NoticeOutlet
 from gateway.fanout.timekeeper import Timekeeper
+from gateway.fanout.watch import BroadcastWatch
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.types import Clock, ConnectionId, Room, SystemClock
 
@@ -68,8 +69,10 @@ class NodeFanout:
         self.name = name
         self.takes_sockets = sockets is not None
         self._core = core
-        self._clock = clock or SystemClock()
+        self._reactors = sockets
+        clock = clock or SystemClock()
         observer = observer or NullObserver()
+        self._watch = BroadcastWatch(core, observer, clock)
         self._outlet = NoticeOutlet()
         self._sockets: NativeSockets | None = None
         budget = None
@@ -77,19 +80,19 @@ class NodeFanout:
             # Here and not at the top: a node without native sockets must not need the extension.
             from gateway.fanout.native_sockets import NativeSockets  # noqa: PLC0415
 
-            self._sockets = NativeSockets(sockets, self._outlet, observer, self._clock)
+            self._sockets = NativeSockets(sockets, self._outlet, observer, clock, on_reports=self._watch.tell)
             budget = SharedBudget(limits.node_outbox_bytes, sockets)
         self._owner = AsgiOwner(
             limits,
             self._outlet,
             observer,
-            self._clock,
+            clock,
             leave=self._leave,
             positions=core.positions,
             splice=core.splice,
             budget=budget,
         )
-        self._broadcaster = ConnectionBroadcaster(core, self._owner, observer, self._clock, limits.workers)
+        self._broadcaster = ConnectionBroadcaster(core, self._owner, self._watch.tell, limits.workers)
         self._timekeeper = Timekeeper(self._owner.tick, self._owner.seconds_to_next)
         self._ids = itertools.count(1)
         self._stopped = False
@@ -233,10 +236,6 @@ class NodeFanout:
             return {}
         return self._core.positions(connection)
 
-    def reports(self, event_id: str) -> Reports:
-        """See `FanoutCore.reports`."""
-        return self._core.reports(event_id)
-
     def info(self, connection: ConnectionId) -> ConnectionInfo:
         """See `Fanout.info`.
 
@@ -254,11 +253,13 @@ class NodeFanout:
         """See `Fanout.submit_many`. An event for a room with nobody in it is accepted, and nobody hears of it."""
         if self._stopped:
             return [False] * len(items)
-        tickets = self._core.submit_many(items)
-        now = self._clock.monotonic()
+        watched = self._watch.begin(items)
+        tickets = self._core.submit_many(items, watched)
         for item, ticket in zip(items, tickets, strict=True):
             if ticket:
-                self._broadcaster.enqueue(Job(ticket, item.room, item.payload, item.position, now))
+                self._broadcaster.enqueue(Job(ticket, item.room, item.payload, item.position))
+        if watched:
+            self._watch.submitted(watched, tickets)
         return [ticket is not None for ticket in tickets]
 
     def announce(self, room: Room, text: str, position: str) -> bool:
@@ -267,8 +268,7 @@ class NodeFanout:
             return False
         ticket = self._core.announce(room, text, position)
         if ticket:
-            now = self._clock.monotonic()
-            self._broadcaster.enqueue(Job(ticket, room, text.encode(), position, now, is_event=False))
+            self._broadcaster.enqueue(Job(ticket, room, text.encode(), position, is_event=False))
         return ticket is not None
 
     def send(self, connection: ConnectionId, text: str) -> bool:
@@ -320,6 +320,14 @@ class NodeFanout:
     def stats(self) -> CoreStats:
         """See `FanoutCore.stats`. Any thread."""
         return self._core.stats()
+
+    def measures(self) -> Measures:
+        """See `FanoutCore.measures`. Any thread."""
+        return self._core.measures()
+
+    def outbox_bytes(self) -> int:
+        """See `Fanout.outbox_bytes`. Any thread."""
+        return self._owner.budget.used if self._reactors is None else self._reactors.outbox_bytes()
 
     def _native(self) -> NativeSockets:
         if self._sockets is None:

@@ -14,15 +14,13 @@ from gateway.fanout.base import (
     ConnectionInfo,
     CoreStats,
     DueNotice,
-    EventReport,
     FanoutLimits,
     Membership,
     Occupancy,
     PageNotice,
-    Reach,
-    Reports,
     SocketStats,
 )
+from gateway.fanout.measures import NOBODY, Counted, Measures, Reach, WatchedCount
 from gateway.types import ConnectionId, Room
 
 try:
@@ -38,6 +36,10 @@ if TYPE_CHECKING:
     from gateway.fanout.base import DetachedSocket, PageEntry, Submission
 
 
+_MICROS = 1_000_000
+"""So many make a second."""
+
+
 class Said(NamedTuple):
     """What a client said, for Python to answer."""
 
@@ -51,7 +53,11 @@ class Reached(NamedTuple):
     number: int
 
 
-SocketNotice = Occupancy | Said | ClosedNotice | DueNotice | PageNotice | Reached
+class Reports(NamedTuple):
+    """There are reports of watched events to take."""
+
+
+SocketNotice = Reports | Occupancy | Said | ClosedNotice | DueNotice | PageNotice | Reached
 """What reactors tell."""
 
 
@@ -78,7 +84,7 @@ class NativeCore:
             reactors: threads, 0 to 63.
             all_messages: every message of a client becomes a notice, heartbeats and binary ones too: for an echo.
             clock: a clock that stands still until `advance` moves it: monotonic and Unix seconds; None for the
-                machine's.
+                machine's. Without reactors it is asked for what is measured alone.
         """
         self._core = _fanout_core.Core(limits, reactors, all_messages, clock)
 
@@ -116,9 +122,9 @@ class NativeCore:
         """See `FanoutCore.leave`."""
         return _occupancy(self._core.leave(connection))
 
-    def submit_many(self, items: Sequence[Submission]) -> list[int | None]:
+    def submit_many(self, items: Sequence[Submission], watch: Sequence[int] = ()) -> list[int | None]:
         """See `FanoutCore.submit_many`."""
-        return self._core.submit_many(items)
+        return self._core.submit_many(items, watch)
 
     def announce(self, room: Room, text: str, position: str) -> int | None:
         """See `FanoutCore.announce`."""
@@ -132,20 +138,23 @@ class NativeCore:
         """See `FanoutCore.still_entitled`."""
         return self._core.still_entitled(ticket, connection)
 
-    def finish(self, ticket: int, *, passed: bool = True) -> None:
+    def finish(self, ticket: int, *, passed: bool = True, reach: Reach = NOBODY) -> None:
         """See `FanoutCore.finish`."""
-        self._core.finish(ticket, passed)
+        self._core.finish(ticket, reach if passed else None)
 
-    def reached(self, ticket: int, reach: Reach) -> None:
-        """See `FanoutCore.reached`."""
-        self._core.reached(ticket, reach)
-
-    def reports(self, event_id: str) -> Reports:
+    def reports(self) -> list[WatchedCount]:
         """See `FanoutCore.reports`."""
         return [
-            EventReport(Room(*room), position, Reach(*reach), seconds, at)
-            for room, position, reach, seconds, at in self._core.reports(event_id)
+            WatchedCount(number, Reach(matched, queued, lost), micros / _MICROS)
+            for number, matched, queued, lost, micros in self._core.reports()
         ]
+
+    def measures(self) -> Measures:
+        """See `FanoutCore.measures`."""
+        found = {name: (bounds, counts, total) for name, bounds, counts, total in self._core.measures()}
+        return Measures(
+            _counted(found["passing"], _MICROS), _counted(found["end_to_end"], _MICROS), _counted(found["audience"], 1)
+        )
 
     def positions(self, connection: ConnectionId) -> dict[int, str]:
         """See `FanoutCore.positions`. None of a reactor's connection that is resuming."""
@@ -309,19 +318,29 @@ def _occupancy(change: _fanout_core._Occupancy) -> Occupancy:
     )
 
 
+def _counted(found: tuple[Sequence[int], Sequence[int], int], unit: float) -> Counted:
+    bounds, counts, total = found
+    return Counted(tuple(bound / unit for bound in bounds), tuple(counts), total / unit)
+
+
 def _notice(told: _fanout_core._Notice) -> SocketNotice:
-    if told[0] == "occupancy":
-        return _occupancy(told[1:])
-    if told[0] == "message":
-        return Said(ConnectionId(told[1]), told[2])
-    if told[0] == "reached":
-        return Reached(told[1])
-    if told[0] == "page":
-        return PageNotice(ConnectionId(told[1]))
-    if told[0] == "due":
-        return DueNotice(tuple(ConnectionId(connection) for connection in told[1]))
-    _, connection, code, identity = told
-    return ClosedNotice(ConnectionId(connection), code, ConnectionIdentity(*identity))
+    notice: SocketNotice
+    match told:
+        case ("occupancy", *_):
+            notice = _occupancy(told[1:])
+        case ("message", connection, message):
+            notice = Said(ConnectionId(connection), message)
+        case ("reached", number):
+            notice = Reached(number)
+        case ("page", connection):
+            notice = PageNotice(ConnectionId(connection))
+        case ("due", connections):
+            notice = DueNotice(tuple(ConnectionId(connection) for connection in connections))
+        case ("closed", connection, code, identity):
+            notice = ClosedNotice(ConnectionId(connection), code, ConnectionIdentity(*identity))
+        case _:
+            notice = Reports()
+    return notice
 
 
 def _info(fields: _fanout_core._Info) -> ConnectionInfo:

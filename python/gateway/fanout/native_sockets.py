@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.fanout.base import (
     BroadcastObserver,
@@ -25,7 +25,7 @@ from gateway.fanout.base import (
     PageEntry,
     PageNotice,
 )
-from gateway.fanout.native import NativeCore, Reached, Said
+from gateway.fanout.native import NativeCore, Reached, Reports, Said
 from gateway.fanout.outlet import NoticeOutlet
 from gateway.protocol.close_codes import reason_phrase
 from gateway.protocol.messages import is_ping
@@ -68,9 +68,21 @@ class NativeSockets:
     `send`, `answer`, `page` and `close` give None for a connection that no reactor owns.
     """
 
-    def __init__(self, core: NativeCore, outlet: NoticeOutlet, observer: BroadcastObserver, clock: Clock) -> None:
-        """Notices go to `outlet`; `core` is one of `start_core`, with the same clock."""
+    def __init__(
+        self,
+        core: NativeCore,
+        outlet: NoticeOutlet,
+        observer: BroadcastObserver,
+        clock: Clock,
+        *,
+        on_reports: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Notices go to `outlet`; `core` is one of `start_core`, with the same clock.
+
+        `on_reports` is called when the core has reports (`FanoutCore.reports`).
+        """
         self._core = core
+        self._on_reports = on_reports
         self._outlet = outlet
         self._observer = observer
         self._clock = clock
@@ -182,6 +194,8 @@ class NativeSockets:
                     self._outlet.notice(told)
                 case Said(connection, message):
                     self._hear(connection, message)
+                case Reports():
+                    self._on_reports()
                 case Reached(number):
                     if (waiting := self._waiting.pop(number, None)) is not None and not waiting.done():
                         waiting.set_result(None)

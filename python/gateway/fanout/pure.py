@@ -8,6 +8,7 @@ entitled to, and a ticket reaches the stays that are old enough and still there.
 
 from __future__ import annotations
 
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.fanout.base import (
@@ -17,20 +18,27 @@ from gateway.fanout.base import (
     FanoutLimits,
     Membership,
     Occupancy,
-    Reach,
-    Reports,
 )
 from gateway.fanout.checks import check_connection_id, check_identity, check_memberships, check_room
 from gateway.fanout.envelope import check_position, check_splice, splice
+from gateway.fanout.measures import (
+    AUDIENCE_BUCKETS,
+    BROADCAST_BUCKETS,
+    END_TO_END_BUCKETS,
+    NOBODY,
+    Histogram,
+    Measures,
+    Reach,
+    WatchedCount,
+)
 from gateway.fanout.permits import Permits
-from gateway.fanout.recent_reports import RecentReports
-from gateway.types import Clock, SystemClock
+from gateway.types import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gateway.fanout.base import Submission
-    from gateway.types import ConnectionId, Room
+    from gateway.types import Clock, ConnectionId, Room
 
 
 _ROOM = None
@@ -87,6 +95,9 @@ class _Ticket(NamedTuple):
     audiences: tuple[str | None, ...]
     size: int
     position: str | None
+    accepted: float
+    age: float | None
+    watch: int
 
 
 class _Passed(NamedTuple):
@@ -108,6 +119,12 @@ class PureCore:
         limits: FanoutLimits = FanoutLimits(),  # noqa: B008 - frozen, so sharing is safe
         clock: Clock | None = None,
     ) -> None:
+        """The clock is asked for what is measured alone."""
+        self._clock = clock or SystemClock()
+        self._passing = Histogram(BROADCAST_BUCKETS)
+        self._end_to_end = Histogram(END_TO_END_BUCKETS)
+        self._audience = Histogram(AUDIENCE_BUCKETS)
+        self._reports: list[WatchedCount] = []
         self._permits = Permits(limits)
         self._index = ConnectionIndex()
         self._connections: dict[ConnectionId, ConnectionInfo] = {}
@@ -117,7 +134,6 @@ class PureCore:
         self._last_ticket = 0
         self._submitted = 0
         self._refused = 0
-        self._reports = RecentReports(clock or SystemClock())
 
     def attach(
         self,
@@ -171,18 +187,25 @@ class PureCore:
         self._remove_keys(connection, self._connections.pop(connection).identity)
         return occupancy
 
-    def submit_many(self, items: Sequence[Submission]) -> list[int | None]:
+    def submit_many(self, items: Sequence[Submission], watch: Sequence[int] = ()) -> list[int | None]:
         """See `FanoutCore.submit_many`."""
-        for room, _, payload, position in items:  # first of all, so that a malformed item leaves nothing half done
-            check_room(room)
-            if position is not None:
-                check_splice(payload, position)
+        for item in items:  # first of all, so that a malformed item leaves nothing half done
+            check_room(item.room)
+            if item.position is not None:
+                check_splice(item.payload, item.position)
         answers: list[int | None] = []
         refused_rooms: set[Room] = set()
-        for room, audiences, payload, position in items:
-            answer = None if room in refused_rooms else self._admit(room, tuple(audiences), len(payload), position)
+        wall = self._clock.time()
+        for item, number in zip(items, chain(watch, repeat(0)), strict=False):
+            if item.room in refused_rooms:
+                answers.append(None)
+                continue
+            age = None if item.origin is None else max(0.0, wall - item.origin)
+            answer = self._admit(
+                item.room, tuple(item.audiences), len(item.payload), item.position, age=age, watch=number
+            )
             if answer is None:
-                refused_rooms.add(room)
+                refused_rooms.add(item.room)
             answers.append(answer)
         self._count(answers)
         return answers
@@ -203,25 +226,32 @@ class PureCore:
         """See `FanoutCore.still_entitled`."""
         return self._index.reaches(self._ticket(ticket), connection)
 
-    def finish(self, ticket: int, *, passed: bool = True) -> None:
+    def finish(self, ticket: int, *, passed: bool = True, reach: Reach = NOBODY) -> None:
         """See `FanoutCore.finish`."""
         held = self._ticket(ticket)
         del self._tickets[ticket]
         self._permits.give_back(held.room, held.size)
-        self._reports.finish(ticket, held.room, held.position)
         if passed and held.position is not None and held.room in self._index.rooms:
             known = self._positions.get(held.room)
             if known is None or known.ticket <= ticket:
                 self._positions[held.room] = _Passed(ticket, held.position)
+        if not passed:
+            reach = NOBODY
+        took = self._clock.monotonic() - held.accepted
+        self._passing.record(took)
+        self._audience.record(reach.matched)
+        if held.age is not None:
+            self._end_to_end.record(held.age + took)
+        self._report(held.watch, reach, took)
 
-    def reached(self, ticket: int, reach: Reach) -> None:
-        """See `FanoutCore.reached`."""
-        self._ticket(ticket)
-        self._reports.reached(ticket, reach)
-
-    def reports(self, event_id: str) -> Reports:
+    def reports(self) -> list[WatchedCount]:
         """See `FanoutCore.reports`."""
-        return self._reports.find(event_id)
+        reports, self._reports = self._reports, []
+        return reports
+
+    def measures(self) -> Measures:
+        """See `FanoutCore.measures`."""
+        return Measures(self._passing.counted(), self._end_to_end.counted(), self._audience.counted())
 
     def positions(self, connection: ConnectionId) -> dict[int, str]:
         """See `FanoutCore.positions`."""
@@ -273,16 +303,30 @@ class PureCore:
             refused=self._refused,
         )
 
-    def _admit(self, room: Room, audiences: tuple[str | None, ...], size: int, position: str | None) -> int | None:
+    def _admit(
+        self,
+        room: Room,
+        audiences: tuple[str | None, ...],
+        size: int,
+        position: str | None,
+        *,
+        age: float | None = None,
+        watch: int = 0,
+    ) -> int | None:
         if room not in self._index.rooms:
+            self._report(watch, NOBODY, 0.0)
             return 0
         if not self._permits.take(room, size):
             return None
         self._last_ticket += 1
-        self._tickets[self._last_ticket] = _Ticket(self._last_ticket, room, audiences, size, position)
-        if position is not None and audiences != (_ROOM,):
-            self._reports.begin(self._last_ticket)
+        self._tickets[self._last_ticket] = _Ticket(
+            self._last_ticket, room, audiences, size, position, self._clock.monotonic(), age, watch
+        )
         return self._last_ticket
+
+    def _report(self, watch: int, reach: Reach, took: float) -> None:
+        if watch:
+            self._reports.append(WatchedCount(watch, reach, took))
 
     def _count(self, answers: Sequence[int | None]) -> None:
         refused = answers.count(None)

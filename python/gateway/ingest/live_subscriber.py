@@ -55,7 +55,7 @@ class LiveSubscriber:
         jitter: the waits between attempts to connect.
         drop_rate: is told how many best-effort events were dropped.
         observer: sees counts, repairs, gaps and rooms that are behind.
-        clock: `monotonic` is used.
+        clock: `monotonic` paces checks, and `time` says when a batch was read.
         ping_interval: see `PubSubLink`.
         answer_timeout: see `PubSubLink`.
         sleep: waits for some seconds; tests hand in one that does not.
@@ -143,8 +143,9 @@ class LiveSubscriber:
         if batch.lost:
             # A part of a cluster is what a connection is elsewhere. Its rooms are repaired once they are confirmed.
             self._observer.on_interruption()
+        received = self._clock.time()
         for start in range(0, len(batch.messages), BATCH_EVENTS):
-            self._pass_on(batch.messages[start : start + BATCH_EVENTS])
+            self._pass_on(batch.messages[start : start + BATCH_EVENTS], received)
             await self._pace.let_workers_run()
 
     def on_live(self, outage: float | None) -> None:
@@ -161,7 +162,7 @@ class LiveSubscriber:
             extra={"rooms": self._interest.rooms},
         )
 
-    def _pass_on(self, messages: Sequence[PubSubMessage]) -> None:
+    def _pass_on(self, messages: Sequence[PubSubMessage], received: float) -> None:
         decoded: list[tuple[RoomCursor, LiveMessage]] = []
         dropped = 0
         for channel, payload in messages:
@@ -177,7 +178,7 @@ class LiveSubscriber:
         if dropped:
             self._observer.on_dropped(DropReason.BAD_SHAPE, dropped)
             self._drop_rate.record(dropped, Counter({DropReason.BAD_SHAPE: dropped}))
-        for cursor, cause in self._feed.pass_on(decoded).items():
+        for cursor, cause in self._feed.pass_on(decoded, received).items():
             self._repair.start(cursor, cause)
 
     # --- heads --------------------------------------------------------------------------------------------------

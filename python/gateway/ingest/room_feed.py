@@ -12,6 +12,7 @@ from gateway.ingest.live_base import LiveObserver, RepairCause, RoomFanout
 from gateway.ingest.room_cursor import RoomCursor, RoomState, Verdict
 from gateway.protocol.events import DropReason
 from gateway.protocol.live import BestEffortEvent, CriticalEvent, LiveMessage
+from gateway.protocol.positions import began_at
 
 SOURCE = "live"
 """How this way in is called in metrics."""
@@ -38,8 +39,10 @@ class RoomFeed:
         self._observer = observer
         self._drop_rate = drop_rate
 
-    def pass_on(self, messages: Iterable[tuple[RoomCursor, LiveMessage]]) -> dict[RoomCursor, RepairCause]:
-        """Submit live messages.
+    def pass_on(
+        self, messages: Iterable[tuple[RoomCursor, LiveMessage]], received: float | None = None
+    ) -> dict[RoomCursor, RepairCause]:
+        """Submit live messages, received at so many Unix seconds.
 
         Returns:
             the rooms that have to be read from history; each is in the state READING already, so that what comes
@@ -61,7 +64,7 @@ class RoomFeed:
                     cursor.read()
                     broken[cursor] = RepairCause.LOST_MESSAGE
         # A room may be both: what came before the broken place found no permit.
-        return broken | dict.fromkeys(self._submit(batch), RepairCause.QUEUE_FULL)
+        return broken | dict.fromkeys(self._submit(batch, received), RepairCause.QUEUE_FULL)
 
     def replay(self, cursor: RoomCursor, events: Sequence[CriticalEvent]) -> bool:
         """Submit what history gave after the cursor; False when there was no permit for the last of it."""
@@ -73,12 +76,14 @@ class RoomFeed:
                 batch.append((cursor, event))
         return not self._submit(batch)
 
-    def _submit(self, batch: Sequence[tuple[RoomCursor, LiveMessage]]) -> list[RoomCursor]:
+    def _submit(
+        self, batch: Sequence[tuple[RoomCursor, LiveMessage]], received: float | None = None
+    ) -> list[RoomCursor]:
         """Submit; the cursors of refused critical events go back to before them. Gives those that did."""
         if not batch:
             return []
         try:
-            answers = self._fanout.submit_many([_submission(cursor, message) for cursor, message in batch])
+            answers = self._fanout.submit_many([_submission(cursor, message, received) for cursor, message in batch])
         except Exception:
             # A fault of ours. Whoever logs it must find the cursors where they were, or the events would be lost in
             # silence.
@@ -113,6 +118,8 @@ class RoomFeed:
             self._drop_rate.record(best_effort, Counter({DropReason.QUEUE_FULL: lost}) if lost else {})
 
 
-def _submission(cursor: RoomCursor, message: LiveMessage) -> Submission:
-    position = message.position if isinstance(message, CriticalEvent) else None
-    return Submission(cursor.room, message.audiences, message.payload, position)
+def _submission(cursor: RoomCursor, message: LiveMessage, received: float | None) -> Submission:
+    if isinstance(message, CriticalEvent):
+        position = message.position
+        return Submission(cursor.room, message.audiences, message.payload, position, began_at(position), SOURCE)
+    return Submission(cursor.room, message.audiences, message.payload, None, received, SOURCE)

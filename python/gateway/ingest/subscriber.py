@@ -50,7 +50,7 @@ class RedisSubscriber:
         jitter: the waits between attempts.
         drop_rate: is told how many events were dropped.
         observer: sees the counts.
-        clock: `monotonic` is used, for the length of an outage.
+        clock: `monotonic` is used for the length of an outage, `time` for when a batch was read.
         ping_interval: seconds of silence after which Redis is pinged; the same again without a word is a cut.
         answer_timeout: seconds that a new connection has for its first answers.
         sleep: waits for some seconds; tests hand in one that does not.
@@ -79,6 +79,7 @@ class RedisSubscriber:
         self._share = share or TenantShare(0, clock)
         self._drop_rate = drop_rate
         self._observer = observer
+        self._clock = clock
         self._pace = WorkerPace(fanout, clock)
         self._link = PubSubLink(
             "redis-subscriber",
@@ -114,8 +115,9 @@ class RedisSubscriber:
 
     async def on_batch(self, batch: PubSubBatch) -> None:
         """See `LinkListener.on_batch`."""
+        received = self._clock.time()
         for start in range(0, len(batch.messages), BATCH_EVENTS):
-            self._pass_on(batch.messages[start : start + BATCH_EVENTS])
+            self._pass_on(batch.messages[start : start + BATCH_EVENTS], received)
             await self._pace.let_workers_run()
 
     def on_live(self, outage: float | None) -> None:
@@ -133,13 +135,13 @@ class RedisSubscriber:
 
     # --- events -------------------------------------------------------------------------------------------------
 
-    def _pass_on(self, messages: Sequence[PubSubMessage]) -> None:
+    def _pass_on(self, messages: Sequence[PubSubMessage], received: float) -> None:
         """Check and route a batch and submit it at once, in its order."""
         submissions: list[Submission] = []
         dropped: Counter[str] = Counter()
         for message in messages:
             try:
-                submissions.append(self._route(message))
+                submissions.append(self._route(message, received))
             except EventRefusedError as error:
                 dropped[error.reason] += 1
                 _log.debug("event refused: %s", error, extra={"channel": message.channel})
@@ -152,7 +154,7 @@ class RedisSubscriber:
             self._observer.on_dropped(reason, count)
         self._drop_rate.record(len(messages), dropped)
 
-    def _route(self, message: PubSubMessage) -> Submission:
+    def _route(self, message: PubSubMessage, received: float) -> Submission:
         channel = parse_channel(message.channel)
         if channel is None:
             raise refuse(DropReason.CHANNEL_MISMATCH, "not a channel of the gateway")
@@ -160,4 +162,4 @@ class RedisSubscriber:
         audiences = self._routing.route_channel(event, channel)
         if not self._share.admits(event.room.tenant):
             raise refuse(DropReason.TENANT_RATE, f"tenant {event.room.tenant}")
-        return Submission(event.room, audiences, event.payload)
+        return Submission(event.room, audiences, event.payload, None, received, SOURCE)

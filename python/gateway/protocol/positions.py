@@ -43,6 +43,11 @@ def entry_id(position: Position) -> str:
     return position.partition("/")[0]
 
 
+def began_at(position: Position) -> float:
+    """When a critical event was written to its stream, in Unix seconds by Redis' clock, to the millisecond."""
+    return int(position.partition("-")[0]) / 1_000
+
+
 def parse_id(text: str) -> tuple[int, int]:
     """A stream id as two integers, which is how ids compare. Thread-safe.
 

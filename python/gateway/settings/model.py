@@ -242,6 +242,11 @@ class Settings(BaseSettings):
     drop_alert_window: Annotated[float, Note("s"), _help("The window over which that share is taken.", gt=0)] = 60.0
     drop_alert_every: Annotated[float, Note("s"), _help("At most one alert in this time.", ge=0)] = 300.0
 
+    tracing: Annotated[
+        Literal["off", "on"],
+        _help("Spans of events that bring a `traceparent`, by OpenTelemetry, which `OTEL_…` variables set up."),
+    ] = "off"
+
     _unknown: tuple[str, ...] = PrivateAttr(default=())
 
     @classmethod

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, Protocol
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+
+from gateway.fanout.measures import AUDIENCE_BUCKETS, BROADCAST_BUCKETS, END_TO_END_BUCKETS, Histogram, Measures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from gateway.fanout.base import CoreStats
+    from gateway.fanout.measures import Counted
 
 _GAUGES = {
     "connections": "Connections that the core holds.",
@@ -28,7 +32,6 @@ _COUNTERS = {
 
 _SOCKET_GAUGES = {
     "sockets": "Native sockets that are held, those that are closing among them.",
-    "outbox_bytes": "Bytes that wait in the outboxes of native sockets.",
 }
 _SOCKET_COUNTERS = {
     "slow_closes": "Native sockets closed with 1013, because their client read too slowly.",
@@ -36,10 +39,36 @@ _SOCKET_COUNTERS = {
     "sends": "System calls by which native sockets were written to.",
     "bytes_out": "Bytes that these sent.",
 }
-_MICROS = {
-    "broadcast_micros": ("broadcast_seconds", "Seconds from accepting an event to having passed it, added up."),
+_HISTOGRAMS = {
+    "passing": (
+        "broadcast_seconds",
+        "From an event's acceptance until it is written, or in the outbox of whoever cannot take it at once.",
+    ),
+    "end_to_end": (
+        "end_to_end_seconds",
+        "The same from its beginning: by its stream id, or from when this node read it.",
+    ),
+    "audience": ("audience_size", "Recipients of an event on this node."),
 }
+_BROADCASTS = "Events that were passed to all their recipients."
+_DELIVERIES = "Recipients of those events, together."
 _LAG = "The longest that a reactor let its mailbox wait since the last scrape."
+
+
+class MeasuredCore(Protocol):
+    """What is asked; `fanout.base.Fanout` keeps it. Any thread."""
+
+    def stats(self) -> CoreStats:
+        """Counters and gauges."""
+        ...
+
+    def measures(self) -> Measures:
+        """Histograms."""
+        ...
+
+    def outbox_bytes(self) -> int:
+        """Bytes that wait in all outboxes."""
+        ...
 
 
 class CoreCollector(Collector):
@@ -54,27 +83,29 @@ class CoreCollector(Collector):
         The core is asked once per scrape, since some of what it says is "since it was asked last".
         """
         self._on_stats = on_stats
-        self._stats: Callable[[], CoreStats] | None = None
+        self._core: MeasuredCore | None = None
 
-    def bind(self, stats: Callable[[], CoreStats]) -> None:
-        """Ask this from now on."""
-        self._stats = stats
+    def bind(self, core: MeasuredCore) -> None:
+        """Ask this one from now on."""
+        self._core = core
 
     def families(self) -> list[Metric]:
         """The metrics without values."""
-        return list(_families(None))
+        return [*_families(None), _outboxes(None), *_histograms(_nothing())]
 
     def describe(self) -> list[Metric]:
         """See `Collector`; the registry asks this at registration, when no core is bound."""
         return self.families()
 
     def collect(self) -> Iterator[Metric]:
-        """See `Collector`; nothing before a core is bound."""
-        if self._stats is None:
-            return
-        stats = self._stats()
-        self._on_stats(stats)
-        yield from _families(stats)
+        """See `Collector`; of gauges nothing before a core is bound."""
+        core = self._core
+        if core is not None:
+            stats = core.stats()
+            self._on_stats(stats)
+            yield from _families(stats)
+            yield _outboxes(core.outbox_bytes())
+        yield from _histograms(_nothing() if core is None else core.measures())
 
 
 def _families(stats: CoreStats | None) -> Iterator[Metric]:
@@ -91,9 +122,29 @@ def _families(stats: CoreStats | None) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"gateway_native_{name}", text, value=of(sockets, name))
     for name, text in _SOCKET_COUNTERS.items():
         yield CounterMetricFamily(f"gateway_native_{name}", text, value=of(sockets, name))
-    for name, (exported, text) in _MICROS.items():
-        yield CounterMetricFamily(f"gateway_native_{exported}", text, value=_seconds(of(sockets, name)))
     yield GaugeMetricFamily("gateway_native_lag_seconds", _LAG, value=_seconds(of(sockets, "lag_micros")))
+
+
+def _outboxes(waiting: int | None) -> Metric:
+    return GaugeMetricFamily("gateway_outbox_bytes", "Bytes that wait in all outboxes.", value=waiting)
+
+
+def _histograms(measures: Measures) -> Iterator[Metric]:
+    for name, (exported, text) in _HISTOGRAMS.items():
+        counted: Counted = getattr(measures, name)
+        yield HistogramMetricFamily(f"gateway_{exported}", text, _cumulative(counted), counted.sum)
+    yield CounterMetricFamily("gateway_broadcasts", _BROADCASTS, value=sum(measures.passing.counts))
+    yield CounterMetricFamily("gateway_deliveries", _DELIVERIES, value=measures.audience.sum)
+
+
+def _nothing() -> Measures:
+    bounds = (BROADCAST_BUCKETS, END_TO_END_BUCKETS, AUDIENCE_BUCKETS)
+    return Measures(*(Histogram(one).counted() for one in bounds))
+
+
+def _cumulative(counted: Counted) -> list[tuple[str, float]]:
+    bounds = [*(str(bound) for bound in counted.bounds), "+Inf"]
+    return list(zip(bounds, map(float, accumulate(counted.counts)), strict=True))
 
 
 def _seconds(micros: float | None) -> float | None:

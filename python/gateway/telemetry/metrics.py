@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -11,16 +12,18 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.protocol.events import DropReason
 from gateway.protocol.messages import ErrorCode
-from gateway.telemetry.core_collector import CoreCollector
+from gateway.telemetry.core_collector import CoreCollector, MeasuredCore
 from gateway.telemetry.critical_metrics import CriticalMetrics
 from gateway.telemetry.limit_metrics import LimitMetrics
+from gateway.telemetry.loop_lag import LAG_BUCKETS
+from gateway.telemetry.redis_metrics import RedisMetrics
 from gateway.telemetry.resume_metrics import ResumeMetrics
 from gateway.telemetry.rights_metrics import RightsMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from gateway.fanout.base import CoreStats, SocketStats
+    from gateway.fanout.base import BroadcastReport, CoreStats, SocketStats, Submission
 
 PREFIX = "gateway_"
 
@@ -49,6 +52,7 @@ HANDSHAKE_OUTCOMES = (
 EVENT_SOURCES = ("pubsub", "live")
 CLIENT_MESSAGES = ("ping", "control", "rate_limited")
 BREAKER_DUTIES = ("commands", "pubsub", "live", "relay", "announcements")
+PERMITS = ("broadcasts", "bytes", "room_broadcasts")
 SECTOR_OUTCOMES = ("token", "cached", "directory", "failed")
 BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -56,9 +60,6 @@ CLOSE_CODES = frozenset(int(code) for code in WSCloseCode)
 
 OTHER = "other"
 """The label of whatever a client may choose freely, so that no client can make series without end."""
-
-BROADCAST_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Seconds: from a room of ten to a queue that has been full for a while."""
 
 
 class CatalogueEntry(NamedTuple):
@@ -80,7 +81,8 @@ class Metrics:
     It keeps `hub.base.HubObserver` too; `ingest` is what keeps `ingest.base.IngestObserver`, whose `on_dropped` is
     about events, while the fan-out's is about one slow connection's outbox; `live` is the same for live channels, and
     `critical` keeps `ingest.relay_base.RelayObserver`, `resumes` keeps `ingest.resume_base.ResumeObserver`,
-    `rights` counts what has to do with revocations, and `limits` keeps `hub.base.LimitObserver`.
+    `rights` counts what has to do with revocations, `limits` keeps `hub.base.LimitObserver`, and `redis` is what
+    `RedisMonitor` tells.
     """
 
     def __init__(self) -> None:
@@ -93,7 +95,7 @@ class Metrics:
         self._absorbed: SocketStats | None = None
         one = self._counter
         self.connections = self._gauge("connections", "Connections that are open.", endpoint=ENDPOINTS)
-        self.handshakes = self._counter2(
+        self.handshakes = one(
             "handshakes_total",
             "Handshakes by how they ended.",
             endpoint=ENDPOINTS,
@@ -105,17 +107,18 @@ class Metrics:
             code=(*map(str, sorted(CLOSE_CODES)), OTHER),
         )
         self.events_received = one("events_received_total", "Events that came in, good or bad.", source=EVENT_SOURCES)
-        self.events_dropped = one("events_dropped_total", "Events that were not delivered.", reason=tuple(DropReason))
-        self.events_submitted = one("events_submitted_total", "Events that the core accepted.")
-        self.broadcasts = one("broadcasts_total", "Events that were passed to all their recipients.")
-        self.deliveries = one("deliveries_total", "Recipients of those events, together.")
-        self.broadcast_seconds = self._histogram(
-            "broadcast_seconds",
-            "From an event's acceptance until it is in every outbox of ASGI connections.",
-            BROADCAST_BUCKETS,
+        self.events_dropped = one(
+            "events_dropped_total",
+            "Events that were not delivered.",
+            source=EVENT_SOURCES,
+            reason=tuple(DropReason),
         )
+        self.events_submitted = one("events_submitted_total", "Events that the core accepted.", source=EVENT_SOURCES)
         self.outbox_dropped = one(
             "outbox_dropped_total", "Best-effort events dropped from the outboxes of slow connections."
+        )
+        self.outbox_overflows = one(
+            "outbox_overflows_total", "Connections closed with 1013, because they were too slow to be kept."
         )
         self.client_messages = one("client_messages_total", "Messages of clients.", kind=(*CLIENT_MESSAGES, OTHER))
         self.client_errors = one("client_errors_total", "Error messages sent to clients.", code=tuple(ErrorCode))
@@ -138,12 +141,17 @@ class Metrics:
             labelnames=("version", "fanout"),
             registry=self.registry,
         )
+        self.loop_lag = self._histogram(
+            "loop_lag_seconds", "By how much the event loop woke too late, twice a second.", LAG_BUCKETS
+        )
+        self.permits_limit = self._gauge("core_permits_limit", "How much may be in flight; 0 is unlimited.", of=PERMITS)
+        self.redis = RedisMetrics(self._counter, self._gauge)
         self.critical = CriticalMetrics(self._counter, self._gauge)
         self.resumes = ResumeMetrics(self._counter, self._gauge)
         self.rights = RightsMetrics(self._counter, self._histogram)
         self.limits = LimitMetrics(self._counter, self._gauge)
-        self.ingest = IngestMetrics(self)
-        self.live = LiveMetrics(self)
+        self.ingest = IngestMetrics(self, "pubsub")
+        self.live = LiveMetrics(self, "live")
         # Open descriptors and memory, which the connections limit is about.
         ProcessCollector(registry=self.registry)
 
@@ -154,11 +162,16 @@ class Metrics:
         self._build.clear()
         self._build.labels(version=version, fanout=fanout).set(1)
 
-    def bind_core(self, stats: Callable[[], CoreStats]) -> None:
-        """Ask the core for its counters at each scrape, on the thread that scrapes."""
+    def bind_core(self, core: MeasuredCore) -> None:
+        """Ask this core for what it counts at each scrape, on the thread that scrapes."""
         with self._absorbing:
             self._absorbed = None  # a new core counts from nought
-        self._core.bind(stats)
+        self._core.bind(core)
+
+    def set_permits(self, *, broadcasts: int, payload_bytes: int, room_broadcasts: int) -> None:
+        """How much may be in flight: on the node, and of one room; 0 is unlimited."""
+        for of, limit in zip(PERMITS, (broadcasts, payload_bytes, room_broadcasts), strict=True):
+            self.permits_limit.labels(of=of).set(limit)
 
     def on_breaker(self, duty: str, state: str) -> None:
         """A circuit breaker changed to `closed`, `half_open` or `open`."""
@@ -166,11 +179,16 @@ class Metrics:
 
     # --- fanout.base.BroadcastObserver --------------------------------------------------------------------
 
-    def on_broadcast(self, recipients: int, seconds: float) -> None:
+    def watches(self, event: Submission) -> bool:  # noqa: ARG002 - see the port
+        """See `BroadcastObserver`: none, since the core counts them all."""
+        return False
+
+    def on_passed(self, report: BroadcastReport) -> None:
+        """See `BroadcastObserver`; never called."""
+
+    def on_overflow(self) -> None:
         """See `BroadcastObserver`."""
-        self.broadcasts.inc()
-        self.deliveries.inc(recipients)
-        self.broadcast_seconds.observe(seconds)
+        self.outbox_overflows.inc()
 
     def on_dropped(self, events: int) -> None:
         """See `BroadcastObserver`."""
@@ -221,9 +239,8 @@ class Metrics:
         with self._absorbing:
             before, self._absorbed = self._absorbed, now
             for counter, name in (
-                (self.broadcasts, "broadcasts"),
-                (self.deliveries, "deliveries"),
                 (self.outbox_dropped, "dropped"),
+                (self.outbox_overflows, "slow_closes"),
                 (self.client_messages.labels(kind="ping"), "pings"),
                 (self.client_messages.labels(kind="rate_limited"), "rate_limited"),
             ):
@@ -245,17 +262,9 @@ class Metrics:
 
     def _counter(self, name: str, text: str, **labels: Sequence[str]) -> Counter:
         counter = Counter(*self._entry(name, "counter", tuple(labels), text), tuple(labels), registry=self.registry)
-        for label, values in labels.items():
-            for value in values:
-                counter.labels(**{label: str(value)})
-        return counter
-
-    def _counter2(self, name: str, text: str, *, endpoint: Sequence[str], outcome: Sequence[str]) -> Counter:
-        names = ("endpoint", "outcome")
-        counter = Counter(*self._entry(name, "counter", names, text), names, registry=self.registry)
-        for first in endpoint:
-            for second in outcome:
-                counter.labels(endpoint=first, outcome=second)
+        if labels:
+            for values in product(*labels.values()):
+                counter.labels(*map(str, values))
         return counter
 
     def _gauge(self, name: str, text: str, **labels: Sequence[str]) -> Gauge:
@@ -272,8 +281,10 @@ class Metrics:
 class IngestMetrics:
     """What `ingest` tells of events on their way in: `ingest.base.IngestObserver`. Thread-safe."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, source: str) -> None:
+        """`source`: the way in that this one tells of."""
         self._metrics = metrics
+        self._source = source
 
     def on_received(self, source: str, events: int) -> None:
         """See `IngestObserver`."""
@@ -281,11 +292,11 @@ class IngestMetrics:
 
     def on_dropped(self, reason: str, events: int) -> None:
         """See `IngestObserver`."""
-        self._metrics.events_dropped.labels(reason=str(reason)).inc(events)
+        self._metrics.events_dropped.labels(source=self._source, reason=str(reason)).inc(events)
 
     def on_submitted(self, events: int) -> None:
         """See `IngestObserver`."""
-        self._metrics.events_submitted.inc(events)
+        self._metrics.events_submitted.labels(source=self._source).inc(events)
 
     def on_interruption(self) -> None:
         """See `IngestObserver`."""

@@ -18,19 +18,20 @@ use crate::budget::Budget;
 use crate::checks::{
     Membership, RawMembership, check_label, check_memberships, check_period, check_tenant,
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Micros, micros};
 use crate::directory::{Admission, Directory};
 use crate::envelope::{Envelope, check_position};
 use crate::error::Error;
 use crate::frame::{text_frame, text_frame_with};
+use crate::histogram::Counted;
 use crate::id::{ConnectionId, EVENT_LOOP, OwnerId, Owners, Room};
 use crate::identity::{Attached, Identities, Identity};
 use crate::index::ConnectionIndex;
 use crate::lock::lock;
+use crate::measures::{Measures, Reach, Report, SharedReach};
 use crate::notice::{Notice, Notices};
 use crate::permits::Limits;
 use crate::reactor::{Command, Mailbox, ReactorStats, Schedule, Settings};
-use crate::report::{Reach, Report, Reports, Tally};
 use crate::stats::{Snapshot, Stats};
 use crate::ticket::{Broadcast, Tickets};
 
@@ -45,6 +46,10 @@ pub struct Submission<S, P> {
     pub payload: P,
     /// A critical event's, `<id>/<hash>`.
     pub position: Option<S>,
+    /// Unix seconds at which it began: at its producer, or at this node.
+    pub origin: Option<f64>,
+    /// The number under which its report is wanted; 0 for none.
+    pub watch: u64,
 }
 
 /// Audiences and rooms that got their first member of an owner or lost their last; audiences once for each room.
@@ -86,6 +91,7 @@ pub(crate) struct Owned {
     /// Moved on, under the lock, by every leave and every move that takes something away. Who copied recipients and finds
     /// it unchanged knows without the lock that all of them are still entitled.
     pub losses: AtomicU64,
+    pub measures: Measures,
 }
 
 /// A reactor as the others see it.
@@ -113,8 +119,9 @@ pub struct Core {
     pub(crate) directory: Directory,
     pub(crate) audiences: AudienceTable,
     pub(crate) tickets: Tickets,
-    pub(crate) reports: Reports,
     pub(crate) stats: Stats,
+    /// Of events that somebody watches, until Python takes them. A leaf in the order of locks.
+    reports: Mutex<Vec<Report>>,
     pub(crate) clock: Clock,
     pub(crate) sockets: Option<Sockets>,
 }
@@ -122,8 +129,8 @@ pub struct Core {
 impl Core {
     /// Nobody, all permits free, and the event loop the only owner.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
-        Self::build(limits, Clock::system(), None)
+    pub fn new(limits: Limits, clock: Clock) -> Self {
+        Self::build(limits, clock, None)
     }
 
     /// The same with reactors, one for each of these polls; they do nothing before their threads are started.
@@ -157,6 +164,7 @@ impl Core {
                 ConnectionIndex::keeping_slots()
             }),
             losses: AtomicU64::new(0),
+            measures: Measures::default(),
         };
         Self {
             identities: Mutex::default(),
@@ -164,8 +172,8 @@ impl Core {
             directory: Directory::new(limits),
             audiences: AudienceTable::default(),
             tickets: Tickets::default(),
-            reports: Reports::default(),
             stats: Stats::default(),
+            reports: Mutex::default(),
             clock,
             sockets,
         }
@@ -274,6 +282,7 @@ impl Core {
         let mut refused = 0;
         let mut passing: Vec<Vec<Command>> = self.owned.iter().map(|_| Vec::new()).collect();
         let accepted = self.clock.monotonic();
+        let wall = self.clock.wall();
         for (item, (room, envelope)) in items.iter().zip(checked) {
             let payload = item.payload.as_ref();
             let size = payload.len() as u64;
@@ -303,8 +312,10 @@ impl Core {
                             .as_ref()
                             .map(|position| position.as_ref().into()),
                         accepted,
+                        age: item.origin.map(|origin| micros(wall - origin)),
+                        watch: item.watch,
+                        reach: SharedReach::default(),
                         owners_left: AtomicU32::new(owners.count()),
-                        tally: Tally::default(),
                     };
                     self.begin(broadcast, owners, &mut passing);
                 }
@@ -312,7 +323,7 @@ impl Core {
                     refused_rooms.insert(room);
                     refused += 1;
                 }
-                Admission::Nobody => {}
+                Admission::Nobody => self.report(item.watch, Reach::default(), 0),
             }
             answers.push(answer);
         }
@@ -350,8 +361,10 @@ impl Core {
                 },
                 position: Some(position.into()),
                 accepted: self.clock.monotonic(),
+                age: None,
+                watch: 0,
+                reach: SharedReach::default(),
                 owners_left: AtomicU32::new(owners.count()),
-                tally: Tally::default(),
             };
             let mut passing: Vec<Vec<Command>> = self.owned.iter().map(|_| Vec::new()).collect();
             self.begin(broadcast, owners, &mut passing);
@@ -395,17 +408,18 @@ impl Core {
         Ok(broadcast.since(&index, connection).is_some())
     }
 
-    /// The event loop has passed a ticket's event, or has thrown it away; the last owner to be done with it gives its
-    /// permits back.
+    /// The event loop has passed a ticket's event to so many, or, with None, has thrown it away; the last owner to be done
+    /// with it gives its permits back.
     ///
     /// # Errors
     /// [`Error::NoTicket`], also the second time.
-    pub fn finish(&self, ticket: i64, passed: bool) -> Result<(), Error> {
+    pub fn finish(&self, ticket: i64, passed: Option<Reach>) -> Result<(), Error> {
         let broadcast = self.tickets.take(ticket)?;
-        if passed {
+        if let Some(reach) = passed {
             self.set_position(EVENT_LOOP, &broadcast);
+            broadcast.reach.add(reach);
         }
-        self.passed(&broadcast);
+        self.passed(EVENT_LOOP, &broadcast, self.clock.monotonic());
         Ok(())
     }
 
@@ -434,42 +448,41 @@ impl Core {
         found.into_iter().map(branch).collect()
     }
 
-    /// One owner is done with an event.
-    pub(crate) fn passed(&self, broadcast: &Broadcast) {
+    /// One owner is done with an event; the last one gives its permits back, and counts it.
+    pub(crate) fn passed(&self, owner: OwnerId, broadcast: &Broadcast, now: Micros) {
         if broadcast.passed() {
             self.directory.finish(broadcast.room, broadcast.size);
-            if broadcast.is_reported() {
-                self.report(broadcast);
-            }
+            let reach = broadcast.reach.sum();
+            let took = now.saturating_sub(broadcast.accepted);
+            let measures = &self.owned[owner.index()].measures;
+            measures.record(reach.matched, took, broadcast.age);
+            self.report(broadcast.watch, reach, took);
         }
     }
 
-    /// Say what became of a critical event that all owners are done with.
-    fn report(&self, broadcast: &Broadcast) {
-        if let Some(position) = &broadcast.position {
-            let now = self.clock.monotonic();
-            self.reports.push(Report {
-                room: broadcast.room,
-                position: Arc::clone(position),
-                reach: broadcast.tally.sum(),
-                took: now.saturating_sub(broadcast.accepted),
-                at: self.clock.wall(),
-            });
+    /// Let whoever watches an event know what became of it.
+    fn report(&self, watch: u64, reach: Reach, took: Micros) {
+        if watch == 0 {
+            return;
+        }
+        let mut reports = lock(&self.reports);
+        reports.push(Report { watch, reach, took });
+        let is_first = reports.len() == 1;
+        drop(reports);
+        if is_first && let Some(sockets) = &self.sockets {
+            sockets.notices.push(Notice::Reports);
         }
     }
 
-    /// What the event loop did with a ticket's event, for its report.
-    ///
-    /// # Errors
-    /// [`Error::NoTicket`].
-    pub fn reached(&self, ticket: i64, reach: Reach) -> Result<(), Error> {
-        self.tickets.get(ticket)?.tally.add(reach);
-        Ok(())
+    /// What became of watched events, since the last call.
+    pub fn reports(&self) -> Vec<Report> {
+        std::mem::take(&mut *lock(&self.reports))
     }
 
-    /// What became of the last critical events with this id.
-    pub fn reports(&self, event_id: &str) -> Vec<Report> {
-        self.reports.find(event_id)
+    /// Histograms of all events that were passed, by name; times in microseconds.
+    #[must_use]
+    pub fn measures(&self) -> [(&'static str, Counted); 3] {
+        Measures::sums(&self.owned.iter().map(|owned| &owned.measures))
     }
 
     /// Who is behind a connection, and the rooms and audiences that it is in.

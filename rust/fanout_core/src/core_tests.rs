@@ -5,7 +5,10 @@ use std::thread;
 use super::*;
 
 fn core(limits: (i64, i64, i64)) -> Core {
-    Core::new(Limits::new(limits.0, limits.1, limits.2).unwrap())
+    Core::new(
+        Limits::new(limits.0, limits.1, limits.2).unwrap(),
+        Clock::system(),
+    )
 }
 
 fn somebody(tenant: i64, keys: &[&str]) -> Identity {
@@ -33,6 +36,8 @@ fn event(room: (i64, i64), audiences: &[&'static str]) -> Event {
         audiences: audiences.to_vec(),
         payload: b"1",
         position: None,
+        origin: None,
+        watch: 0,
     }
 }
 
@@ -168,8 +173,11 @@ fn nothing_is_left_of_those_who_left() {
     for id in 1..=50 {
         core.leave(id);
     }
-    core.finish(ticket, true).unwrap();
-    assert_eq!(core.finish(ticket, true), Err(Error::NoTicket(ticket)));
+    core.finish(ticket, Some(Reach::default())).unwrap();
+    assert_eq!(
+        core.finish(ticket, Some(Reach::default())),
+        Err(Error::NoTicket(ticket))
+    );
     assert!(core.audiences.is_empty());
     assert_eq!(core.count(1, "user:1"), 0);
     let expected = Snapshot {
@@ -234,7 +242,7 @@ fn threads_agree_on_the_order_of_a_room() {
                     core.attach(id + 1_000, &[member((1, 5), &["w"])], somebody(1, &[]), &[])
                         .unwrap();
                     assert!(!reached(core, mine).contains(&(id + 1_000)));
-                    core.finish(mine, true).unwrap();
+                    core.finish(mine, Some(Reach::default())).unwrap();
                 }
             });
         }

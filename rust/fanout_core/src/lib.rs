@@ -15,8 +15,9 @@
 //! | [`directory`] | room → members per owner; 64 locks; the order of joins and submits |
 //! | [`permits`] | admission, of the node and of a room |
 //! | [`ticket`] | the events that are under way |
-//! | [`report`] | what became of the last critical events |
 //! | [`stats`] | counters that any thread reads |
+//! | [`histogram`] | how often a number fell between two bounds |
+//! | [`measures`] | what is counted of every event: how many it reached, how, and in what time |
 //! | [`core`] | all of it together: attach, move, leave, submit, recipients, finish |
 //! | `sockets` | what the core does for sockets: placing, speaking to reactors |
 //! | [`reactor`] | threads that own sockets |
@@ -38,16 +39,17 @@ pub mod directory;
 pub mod envelope;
 pub mod error;
 pub mod frame;
+pub mod histogram;
 pub mod id;
 pub mod identity;
 pub mod index;
 pub mod lock;
+pub mod measures;
 pub mod notice;
 pub mod permits;
 #[cfg(feature = "python")]
 mod python;
 pub mod reactor;
-pub mod report;
 pub mod sockets;
 pub mod stats;
 pub mod ticket;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! identities → index (of an owner) → shard (of the directory) → permits
-//! audiences, tickets, mailboxes, notices: leaves; nothing is locked while one of them is held
+//! audiences, tickets, reports, mailboxes, notices: leaves; nothing is locked while one of them is held
 //! ```
 //!
 //! Take them from left to right only; never two shards' locks at once; never any of them across a system call or a

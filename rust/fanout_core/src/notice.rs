@@ -35,6 +35,8 @@ pub enum Notice {
     Due(Vec<ConnectionId>),
     /// A resuming connection has taken its page, and wants the next.
     Page(ConnectionId),
+    /// There are reports to take, see `Core::reports`.
+    Reports,
     /// All reactors have come so far as they were asked to, under this number.
     Reached(u64),
 }
@@ -102,7 +104,11 @@ impl Notices {
             Notice::Closed(connection, ..) => {
                 queue.unanswered.remove(connection);
             }
-            Notice::Occupancy(_) | Notice::Due(_) | Notice::Page(_) | Notice::Reached(_) => {}
+            Notice::Occupancy(_)
+            | Notice::Due(_)
+            | Notice::Page(_)
+            | Notice::Reports
+            | Notice::Reached(_) => {}
         }
         queue.waiting.push(notice);
         queue.waiting.len() == 1

@@ -28,10 +28,10 @@ use crate::error::Error;
 use crate::frame::{binary_frame, may_be_received};
 use crate::identity::Identity;
 use crate::lock::lock;
+use crate::measures::Reach;
 use crate::notice::{Notice, Said};
 use crate::permits::Limits;
 use crate::reactor::{MAX_REACTORS, PageEntry, Settings, Until};
-use crate::report::{Reach, Report};
 use crate::sockets::{Newcomer, Reactors};
 
 /// A Python integer; one that no machine word holds becomes the nearest that does, which is no id, no ticket and over
@@ -53,6 +53,17 @@ impl<'py> FromPyObject<'_, 'py> for Number {
     }
 }
 
+/// A member of a tuple that is none of the core's business.
+struct Unread;
+
+impl FromPyObject<'_, '_> for Unread {
+    type Error = PyErr;
+
+    fn extract(_: Borrowed<'_, '_, PyAny>) -> Result<Self, PyErr> {
+        Ok(Self)
+    }
+}
+
 type RoomArg = (Number, Number);
 type MembershipArg = (RoomArg, Vec<PyBackedStr>);
 type SubmissionArg = (
@@ -60,7 +71,10 @@ type SubmissionArg = (
     Vec<PyBackedStr>,
     PyBackedBytes,
     Option<PyBackedStr>,
+    Option<f64>,
+    Unread,
 );
+type MeasureAnswer = (&'static str, &'static [u64], Vec<u64>, u64);
 type Names = Vec<String>;
 type Rooms = Vec<(i64, i64)>;
 type OccupancyAnswer = (Names, Names, Rooms, Rooms);
@@ -80,8 +94,6 @@ type IdentityAnswer<'py> = (
     Option<f64>,
 );
 type InfoAnswer<'py> = (i64, IdentityAnswer<'py>, Vec<MembershipAnswer<'py>>);
-
-type ReportAnswer = ((i64, i64), String, (u32, u32, u32, u32), f64, f64);
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
@@ -158,8 +170,11 @@ impl Core {
             .ok()
             .filter(|count| *count <= MAX_REACTORS)
             .ok_or(Error::Reactors(reactors))?;
+        let clock = clock.map_or_else(Clock::system, |(monotonic, wall)| {
+            Clock::manual(monotonic, wall)
+        });
         if count == 0 {
-            let inner = Arc::new(Inner::new(permits));
+            let inner = Arc::new(Inner::new(permits, clock));
             return Ok(Self {
                 inner,
                 reactors: None,
@@ -167,9 +182,6 @@ impl Core {
             });
         }
         let settings = limits.settings(count, all_messages)?;
-        let clock = clock.map_or_else(Clock::system, |(monotonic, wall)| {
-            Clock::manual(monotonic, wall)
-        });
         let reactors = py
             .detach(|| Reactors::start(permits, settings, clock))
             .map_err(|error| PyOSError::new_err(Error::System(error.to_string()).to_string()))?;
@@ -226,15 +238,25 @@ impl Core {
         changed(py.detach(|| self.inner.leave(connection.0)))
     }
 
-    fn submit_many(&self, py: Python<'_>, items: Vec<SubmissionArg>) -> PyResult<Vec<Option<i64>>> {
+    /// `watch` has a number for each item, or none for all.
+    fn submit_many(
+        &self,
+        py: Python<'_>,
+        items: Vec<SubmissionArg>,
+        watch: Vec<u64>,
+    ) -> PyResult<Vec<Option<i64>>> {
+        let numbers = watch.into_iter().chain(std::iter::repeat(0));
         let items: Vec<_> = items
             .into_iter()
+            .zip(numbers)
             .map(
-                |((tenant, branch), audiences, payload, position)| Submission {
+                |(((tenant, branch), audiences, payload, position, origin, _), watch)| Submission {
                     room: (tenant.0, branch.0),
                     audiences,
                     payload,
                     position,
+                    origin,
+                    watch,
                 },
             )
             .collect();
@@ -263,25 +285,42 @@ impl Core {
         Ok(py.detach(|| self.inner.still_entitled(ticket.0, connection.0))?)
     }
 
-    fn finish(&self, py: Python<'_>, ticket: Number, passed: bool) -> PyResult<()> {
-        Ok(py.detach(|| self.inner.finish(ticket.0, passed))?)
-    }
-
-    fn reached(&self, py: Python<'_>, ticket: Number, reach: (u32, u32, u32, u32)) -> PyResult<()> {
-        let (sent, queued, slow, gone) = reach;
-        let reach = Reach {
-            sent,
+    /// `reach`: matched, queued, lost; None for an event that was thrown away.
+    fn finish(
+        &self,
+        py: Python<'_>,
+        ticket: Number,
+        reach: Option<(u32, u32, u32)>,
+    ) -> PyResult<()> {
+        let reach = reach.map(|(matched, queued, lost)| Reach {
+            matched,
             queued,
-            slow,
-            gone,
-        };
-        Ok(py.detach(|| self.inner.reached(ticket.0, reach))?)
+            lost,
+        });
+        Ok(py.detach(|| self.inner.finish(ticket.0, reach))?)
     }
 
-    /// Room, position, reach, seconds that it took, Unix seconds.
-    fn reports(&self, py: Python<'_>, event_id: &str) -> Vec<ReportAnswer> {
-        let found = py.detach(|| self.inner.reports(event_id));
-        found.into_iter().map(reported).collect()
+    /// Of watched events: number, matched, queued, lost, microseconds.
+    fn reports(&self, py: Python<'_>) -> Vec<(u64, u32, u32, u32, u64)> {
+        let reports = py.detach(|| self.inner.reports());
+        let fields = |report: crate::measures::Report| {
+            let Reach {
+                matched,
+                queued,
+                lost,
+            } = report.reach;
+            (report.watch, matched, queued, lost, report.took)
+        };
+        reports.into_iter().map(fields).collect()
+    }
+
+    /// Name, bounds, counts and sum of each histogram; times in microseconds.
+    fn measures(&self, py: Python<'_>) -> Vec<MeasureAnswer> {
+        let measures = py.detach(|| self.inner.measures());
+        measures
+            .into_iter()
+            .map(|(name, counted)| (name, counted.bounds, counted.counts, counted.sum))
+            .collect()
     }
 
     fn positions<'py>(
@@ -591,6 +630,7 @@ fn told(py: Python<'_>, notice: Notice) -> PyResult<Bound<'_, PyTuple>> {
             ("due", ids).into_pyobject(py)
         }
         Notice::Page(connection) => ("page", connection.get()).into_pyobject(py),
+        Notice::Reports => ("reports",).into_pyobject(py),
         Notice::Reached(number) => ("reached", number).into_pyobject(py),
         Notice::Closed(connection, code, who) => {
             ("closed", connection.get(), code, who_answer(py, &who)?).into_pyobject(py)
@@ -637,22 +677,6 @@ fn described<'py>(py: Python<'py>, info: &Info) -> PyResult<InfoAnswer<'py>> {
             .map(membership)
             .collect::<PyResult<_>>()?,
     ))
-}
-
-fn reported(report: Report) -> ReportAnswer {
-    let Reach {
-        sent,
-        queued,
-        slow,
-        gone,
-    } = report.reach;
-    (
-        (report.room.tenant(), report.room.branch()),
-        report.position.as_ref().to_owned(),
-        (sent, queued, slow, gone),
-        Duration::from_micros(report.took).as_secs_f64(),
-        report.at,
-    )
 }
 
 /// The native half of `gateway`; `gateway.fanout.native` is its one user.

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::id::{ConnectionId, Room, TicketId};
 use crate::index::{ConnectionIndex, Recipient};
 use crate::lock::lock;
-use crate::report::Tally;
+use crate::measures::SharedReach;
 
 /// One event under way, shared by the owners that pass it on.
 #[derive(Debug)]
@@ -30,10 +30,14 @@ pub struct Broadcast {
     pub position: Option<Arc<str>>,
     /// When it was accepted.
     pub accepted: Micros,
+    /// How long before that it began: at its producer, or at this node. None where nobody knows.
+    pub age: Option<Micros>,
+    /// The number under which somebody wants to know what becomes of it; 0 for nobody.
+    pub watch: u64,
+    /// Whom its owners have passed it to.
+    pub reach: SharedReach,
     /// Owners that have not passed it yet.
     pub owners_left: AtomicU32,
-    /// What became of it so far; counted of critical events alone.
-    pub tally: Tally,
 }
 
 impl Broadcast {
@@ -55,12 +59,6 @@ impl Broadcast {
                 .entered(self.room, connection)
                 .filter(|since| *since <= self.ticket),
         }
-    }
-
-    /// Whether it is reported on: it has an id, and is no message of the gateway's own.
-    #[must_use]
-    pub fn is_reported(&self) -> bool {
-        self.position.is_some() && self.audiences.is_some()
     }
 
     /// One owner has passed it; true for the last one, who gives the permits back.

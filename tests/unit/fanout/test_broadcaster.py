@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.fanout.base import ConnectionIdentity, FanoutLimits, Membership, Submission
-from gateway.fanout.broadcaster import SLICE, ConnectionBroadcaster, Job
+from gateway.fanout.broadcaster import SLICE, ConnectionBroadcaster, Fate, Job
+from gateway.fanout.measures import Reach
 from gateway.fanout.message import Message, Sort
 from gateway.fanout.pure import PureCore
 from gateway.types import ConnectionId, Room
-from tests.support.clock import FakeClock
-from tests.support.fanout_rig import KITCHEN, ROOM, RecordingObserver
+from tests.support.fanout_rig import KITCHEN, ROOM
 from tests.support.settle import settle, turns
 
 
@@ -27,11 +27,11 @@ class RecordingOwner:
     def moved_since(self, connection: ConnectionId, moves: int) -> bool:
         return False
 
-    def deliver(self, connection: ConnectionId, message: Message) -> bool:
+    def pass_on(self, connection: ConnectionId, message: Message) -> Fate:
         if connection in self.failing:
             raise MemoryError("no room for one more")
         self.delivered.append((connection, message))
-        return True
+        return Fate.TAKEN
 
     def give_up(self, connection: ConnectionId, code: int) -> bool:
         self.given_up.append((connection, code))
@@ -42,8 +42,8 @@ class Bench:
     def __init__(self, workers: int = 10) -> None:
         self.core = PureCore(FanoutLimits())
         self.owner = RecordingOwner()
-        self.observer = RecordingObserver()
-        self.broadcaster = ConnectionBroadcaster(self.core, self.owner, self.observer, FakeClock(), workers)
+        self.finished = 0
+        self.broadcaster = ConnectionBroadcaster(self.core, self.owner, self.on_finished, workers)
         self.last = 0
 
     def join(self, count: int, room: Room = ROOM) -> list[ConnectionId]:
@@ -53,10 +53,13 @@ class Bench:
         self.last += count
         return joined
 
+    def on_finished(self) -> None:
+        self.finished += 1
+
     def enqueue(self, payload: bytes, room: Room = ROOM, position: str | None = None) -> None:
-        [ticket] = self.core.submit_many([Submission(room, (KITCHEN,), payload, position)])
+        [ticket] = self.core.submit_many([Submission(room, (KITCHEN,), payload, position)], [1])
         assert ticket
-        self.broadcaster.enqueue(Job(ticket, room, payload, position, 0.0))
+        self.broadcaster.enqueue(Job(ticket, room, payload, position))
 
     @property
     def texts(self) -> list[str]:
@@ -101,7 +104,8 @@ async def test_a_fault_of_one_recipient_closes_it_and_reaches_no_other(
     await settle()
     assert {connection for connection, _ in bench.owner.delivered} == {*joined} - {joined[2]}
     assert bench.owner.given_up == [(joined[2], 1011)]
-    assert bench.observer.reached == [4]
+    assert [report.reach for report in bench.core.reports()] == [Reach(matched=5, lost=1)]
+    assert bench.finished == 1
     assert bench.in_flight == 0
     assert "it is closed" in caplog.text
 

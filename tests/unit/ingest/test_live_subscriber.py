@@ -43,13 +43,14 @@ async def live(*rooms: Room) -> AsyncIterator[LiveRig]:
 
 async def test_critical_events_are_submitted_in_order_with_their_positions_and_audiences() -> None:
     async with live(ROOM) as rig:
-        first = rig.history.relay(ROOM, "1-0", b"{1}", "branch:5:kitchen", "session:77")
-        second = rig.history.relay(ROOM, "2-0", b"{2}")
+        first = rig.history.relay(ROOM, "1700000000250-0", b"{1}", "branch:5:kitchen", "session:77")
+        second = rig.history.relay(ROOM, "1700000000251-0", b"{2}")
         await rig.receive(ROOM, first, second)
         assert rig.fanout.passed == [
-            Submission(ROOM, ("branch:5:kitchen", "session:77"), b"{1}", first.position),
-            Submission(ROOM, ADMIN, b"{2}", second.position),
-        ]
+            Submission(ROOM, ("branch:5:kitchen", "session:77"), b"{1}", first.position, 1700000000.25, "live"),
+            Submission(ROOM, ADMIN, b"{2}", second.position, 1700000000.251, "live"),
+        ], "its id says when a critical event began"
+
         assert rig.fanout.batches == 1
         assert rig.interest.position(ROOM) == second.position
         assert rig.observer.received == {"live": 2}
@@ -274,7 +275,7 @@ async def test_a_gap_that_finds_no_permit_is_told_later_and_nothing_goes_before_
 async def test_best_effort_events_of_the_api_pass_byte_for_byte_and_are_dropped_when_there_is_no_permit() -> None:
     async with live(ROOM) as rig:
         await rig.receive(ROOM, BestEffortEvent(ADMIN, b'{ "a": 1 }'))
-        assert rig.fanout.passed == [Submission(ROOM, ADMIN, b'{ "a": 1 }', None)]
+        assert rig.fanout.passed == [Submission(ROOM, ADMIN, b'{ "a": 1 }', None, rig.time.time(), "live")]
         rig.fanout.permits[ROOM] = 0
         await rig.receive(ROOM, BestEffortEvent(ADMIN, b"{2}"), BestEffortEvent(ADMIN, b"{3}"))
         assert rig.observer.dropped == {"queue_full": 2}

@@ -134,11 +134,12 @@ async def test_events_are_routed_and_submitted_in_order_and_once_per_batch() -> 
     async with live() as rig:
         first, second = event(sector_id=9), event("ROUND_SERVED")
         await rig.receive((KITCHEN, first), ("branch:5:waiters", first), (KITCHEN, second))
+        from_here = {"origin": rig.clock.time(), "source": "pubsub"}
         assert rig.fanout.batches == [
             [
-                Submission(Room(1, 5), (KITCHEN,), first),
-                Submission(Room(1, 5), ("sector:9:waiters",), first),
-                Submission(Room(1, 5), (KITCHEN,), second),
+                Submission(Room(1, 5), (KITCHEN,), first, **from_here),
+                Submission(Room(1, 5), ("sector:9:waiters",), first, **from_here),
+                Submission(Room(1, 5), (KITCHEN,), second, **from_here),
             ]
         ]
         assert rig.observer.received == {"pubsub": 3}

@@ -67,6 +67,7 @@ DEFAULTS: dict[str, Any] = {
     "drop_alert_share": 5.0,
     "drop_alert_window": 60.0,
     "drop_alert_every": 300.0,
+    "tracing": "off",
 }
 
 
@@ -134,6 +135,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "GATEWAY_DROP_ALERT_SHARE": "2.5",
         "GATEWAY_DROP_ALERT_WINDOW": "18",
         "GATEWAY_DROP_ALERT_EVERY": "19",
+        "GATEWAY_TRACING": "on",
     }
     assert values.keys() == {f"GATEWAY_{name.upper()}" for name in DEFAULTS}
     settings = Settings.load(values)

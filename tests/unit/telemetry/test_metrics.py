@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.endpoints.catchup import STATUSES
 from gateway.fanout.base import BroadcastObserver, CoreStats, SocketStats
+from gateway.fanout.measures import (
+    AUDIENCE_BUCKETS,
+    BROADCAST_BUCKETS,
+    END_TO_END_BUCKETS,
+    Histogram,
+    Measures,
+)
 from gateway.hub.base import HubObserver
 from gateway.hub.manager import REFUSALS
 from gateway.hub.profiles import PROFILES
@@ -21,6 +29,25 @@ from gateway.resilience.circuit_breaker import BreakerState
 from gateway.telemetry.metrics import Metrics
 
 STATS = CoreStats(connections=3, rooms=2, broadcasts_in_flight=1, bytes_in_flight=100, submitted=50, refused=4)
+
+
+def nothing() -> Measures:
+    """Of a core that has passed no event."""
+    return Measures(*(Histogram(one).counted() for one in (BROADCAST_BUCKETS, END_TO_END_BUCKETS, AUDIENCE_BUCKETS)))
+
+
+class Core:
+    """Keeps `core_collector.MeasuredCore`."""
+
+    def __init__(self, stats: Callable[[], CoreStats] = lambda: STATS, measures: Measures | None = None) -> None:
+        self.stats = stats
+        self._measures = measures or nothing()
+
+    def measures(self) -> Measures:
+        return self._measures
+
+    def outbox_bytes(self) -> int:
+        return 7
 
 
 def scrape(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -54,7 +81,8 @@ def test_it_keeps_the_ports_of_whoever_tells_it() -> None:
 
 KNOWN = {
     "events_received_total": {"source": ("pubsub", "live")},
-    "events_dropped_total": {"reason": tuple(DropReason)},
+    "events_submitted_total": {"source": ("pubsub", "live")},
+    "core_permits_limit": {"of": ("broadcasts", "bytes", "room_broadcasts")},
     "closes_total": {"code": (*(str(int(code)) for code in WSCloseCode), "other")},
     "client_errors_total": {"code": tuple(ErrorCode)},
     "connections": {"endpoint": ("waiter", "kitchen", "admin", "diner")},
@@ -91,7 +119,13 @@ def test_handshakes_of_every_endpoint_and_outcome_exist_from_the_start() -> None
 
 def test_plain_numbers_exist_from_the_start() -> None:
     series = scrape(Metrics())
-    for name in ("events_submitted_total", "drop_alerts_total", "redis_up", "draining", "broadcast_seconds_count"):
+    for name in (
+        "drop_alerts_total",
+        "redis_up",
+        "draining",
+        "broadcast_seconds_count",
+        "deliveries_total",
+    ):
         assert series[f"gateway_{name}", ()] == 0
 
 
@@ -102,17 +136,35 @@ def test_two_applications_do_not_share_numbers() -> None:
     assert value(second, "connections", endpoint="waiter") == 0
 
 
-def test_broadcasts_are_counted_timed_and_their_recipients_added_up() -> None:
+def test_broadcasts_are_shown_as_the_core_measures_them() -> None:
     metrics = Metrics()
-    metrics.on_broadcast(3, 0.0002)
-    metrics.on_broadcast(0, 0.3)
-    metrics.on_dropped(7)
-    assert value(metrics, "broadcasts_total") == 2
-    assert value(metrics, "deliveries_total") == 3
-    assert value(metrics, "broadcast_seconds_sum") == pytest.approx(0.3002)
+    passing, end_to_end, audience = (
+        Histogram(one) for one in (BROADCAST_BUCKETS, END_TO_END_BUCKETS, AUDIENCE_BUCKETS)
+    )
+    for seconds, recipients in ((0.0002, 3), (0.3, 0), (0.3, 20_000)):
+        passing.record(seconds)
+        audience.record(recipients)
+    end_to_end.record(1.5)
+    measures = Measures(passing.counted(), end_to_end.counted(), audience.counted())
+    metrics.bind_core(Core(measures=measures))
+    assert value(metrics, "broadcasts_total") == 3
+    assert value(metrics, "deliveries_total") == 20_003
+    assert value(metrics, "broadcast_seconds_sum") == pytest.approx(0.6002)
     assert value(metrics, "broadcast_seconds_bucket", le="0.00025") == 1
-    assert value(metrics, "broadcast_seconds_bucket", le="0.5") == 2
+    assert value(metrics, "broadcast_seconds_bucket", le="0.5") == 3
+    assert value(metrics, "end_to_end_seconds_bucket", le="1.0") == 0
+    assert value(metrics, "end_to_end_seconds_bucket", le="2.5") == 1
+    assert value(metrics, "audience_size_bucket", le="0.0") == 1
+    assert value(metrics, "audience_size_bucket", le="10000.0") == 2
+    assert value(metrics, "audience_size_bucket", le="+Inf") == value(metrics, "audience_size_count") == 3
+
+
+def test_what_slow_connections_cost_is_counted() -> None:
+    metrics = Metrics()
+    metrics.on_dropped(7)
+    metrics.on_overflow()
     assert value(metrics, "outbox_dropped_total") == 7
+    assert value(metrics, "outbox_overflows_total") == 1
 
 
 def test_connections_come_and_go() -> None:
@@ -159,8 +211,9 @@ def test_ingest_is_counted() -> None:
     metrics.ingest.on_interruption()
     metrics.ingest.on_reconnected(2.5)
     assert value(metrics, "events_received_total", source="pubsub") == 10
-    assert value(metrics, "events_dropped_total", reason="queue_full") == 3
-    assert value(metrics, "events_submitted_total") == 7
+    assert value(metrics, "events_dropped_total", source="pubsub", reason="queue_full") == 3
+    assert value(metrics, "events_dropped_total", source="live", reason="queue_full") == 0
+    assert value(metrics, "events_submitted_total", source="pubsub") == 7
     assert value(metrics, "pubsub_interruptions_total") == 1
     assert value(metrics, "pubsub_reconnects_total") == 1
     assert value(metrics, "pubsub_away_seconds_total") == 2.5
@@ -184,9 +237,9 @@ def test_the_build_is_one_series_whatever_was_said_before() -> None:
 
 def test_the_core_is_asked_at_each_scrape() -> None:
     metrics = Metrics()
-    assert not [name for name, _ in scrape(metrics) if name.startswith("gateway_core_")]
+    assert not [name for name, _ in scrape(metrics) if name == "gateway_core_connections"]
     answers = iter([STATS, CoreStats(9, 9, 9, 9, 9, 9)])
-    metrics.bind_core(lambda: next(answers))
+    metrics.bind_core(Core(lambda: next(answers)))
     first, second = scrape(metrics), scrape(metrics)
     names = ("connections", "rooms", "broadcasts_in_flight", "bytes_in_flight", "submitted_total", "refused_total")
     assert [first[f"gateway_core_{name}", ()] for name in names] == [3, 2, 1, 100, 50, 4]
@@ -200,7 +253,7 @@ def test_the_process_itself_is_shown() -> None:
 
 def test_the_catalogue_is_what_is_scraped() -> None:
     metrics = Metrics()
-    metrics.bind_core(lambda: STATS)
+    metrics.bind_core(Core())
     metrics.set_build("0.1.0", "pure")
     body, _ = metrics.render()
     scraped = {
@@ -219,9 +272,6 @@ def test_the_catalogue_is_what_is_scraped() -> None:
 def test_what_native_sockets_did_is_added_to_the_same_series_once() -> None:
     metrics = Metrics()
     sockets = SocketStats(
-        broadcasts=2,
-        deliveries=20,
-        broadcast_micros=1_500_000,
         dropped=3,
         slow_closes=1,
         frames_in=9,
@@ -235,17 +285,16 @@ def test_what_native_sockets_did_is_added_to_the_same_series_once() -> None:
         lag_micros=2_000,
     )
     current = [sockets]
-    metrics.bind_core(lambda: replace(STATS, sockets=current[0]))
-    metrics.on_broadcast(5, 0.1)
-    assert value(metrics, "deliveries_total") == 25
-    assert value(metrics, "deliveries_total") == 25, "a second scrape adds nothing"
-    current[0] = replace(sockets, deliveries=30, pings=6)
-    assert value(metrics, "deliveries_total") == 35
-    assert value(metrics, "broadcasts_total") == 3
-    assert value(metrics, "outbox_dropped_total") == 3
+    metrics.bind_core(Core(lambda: replace(STATS, sockets=current[0])))
+    metrics.on_dropped(5)
+    metrics.on_overflow()
+    assert value(metrics, "outbox_dropped_total") == 8
+    assert value(metrics, "outbox_dropped_total") == 8, "a second scrape adds nothing"
+    current[0] = replace(sockets, dropped=30, pings=6)
+    assert value(metrics, "outbox_dropped_total") == 35
+    assert value(metrics, "outbox_overflows_total") == 2
     assert value(metrics, "client_messages_total", kind="ping") == 6
     assert value(metrics, "client_messages_total", kind="control") == 0, "Python is told of those"
-    assert value(metrics, "native_broadcast_seconds_total") == 1.5
     assert value(metrics, "native_lag_seconds") == 0.002
     assert value(metrics, "native_sockets") == 10
 
@@ -254,15 +303,16 @@ def test_a_new_core_counts_from_nought() -> None:
     metrics = Metrics()
     zero = dict.fromkeys(SocketStats.__dataclass_fields__, 0)
     for _ in range(2):
-        metrics.bind_core(lambda: replace(STATS, sockets=SocketStats(**zero | {"deliveries": 10})))
+        metrics.bind_core(Core(lambda: replace(STATS, sockets=SocketStats(**zero | {"dropped": 10}))))
         metrics.render()
-    assert value(metrics, "deliveries_total") == 20
+    assert value(metrics, "outbox_dropped_total") == 20
 
 
 def test_a_node_without_native_sockets_shows_their_series_at_nought() -> None:
     metrics = Metrics()
-    metrics.bind_core(lambda: STATS)
+    metrics.bind_core(Core())
     assert value(metrics, "native_sockets") == 0
+    assert value(metrics, "outbox_bytes") == 7
     assert value(metrics, "native_bytes_out_total") == 0
 
 
@@ -293,3 +343,10 @@ def test_critical_events_are_counted() -> None:
     assert value(metrics, "pubsub_interruptions_total") == 0
     metrics.critical.on_lag(None)
     assert value(metrics, "relay_lag") != value(metrics, "relay_lag")
+
+
+def test_what_may_be_in_flight_is_shown_beside_what_is() -> None:
+    metrics = Metrics()
+    metrics.set_permits(broadcasts=5_000, payload_bytes=64, room_broadcasts=500)
+    limits = [value(metrics, "core_permits_limit", of=of) for of in ("broadcasts", "bytes", "room_broadcasts")]
+    assert limits == [5_000, 64, 500]

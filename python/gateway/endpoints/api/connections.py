@@ -40,7 +40,10 @@ CLOSE_CODES: Final = tuple(
 )
 """Codes that an operator may close with."""
 
-_Name = Annotated[str, Path(description="A connection's name, as `welcome` gives it.", max_length=128)]
+DEFAULT_CODE: Final = int(WSCloseCode.POLICY_VIOLATION)
+"""The client stays away."""
+
+ConnectionName = Annotated[str, Path(description="A connection's name, as `welcome` gives it.", max_length=128)]
 _Code = Annotated[
     int,
     Query(description="Close code; it says whether the client comes back.", json_schema_extra={"enum": [*CLOSE_CODES]}),
@@ -92,7 +95,7 @@ def connections_router(edge: Callable[[], Edge]) -> APIRouter:
         if tenant is None and (branch, user, session) != (None, None, None):
             raise BadRequestError("`branch`, `user` and `session` have a meaning in a tenant alone: give `tenant` too")
         talk = edge().api.talk
-        node, number = _position(cursor) if cursor else ("", 0)
+        node, number = node_and_number(cursor) if cursor else ("", 0)
         args = {
             "wanted": msgspec.to_builtins(Wanted(tenant, branch, user, session, endpoint)),
             "node": node,
@@ -114,10 +117,12 @@ def connections_router(edge: Callable[[], Edge]) -> APIRouter:
         dependencies=needs(edge, Scope.OPERATE),
         **describe(Closed, MISSING, BUSY, UNAVAILABLE),
     )
-    async def disconnect(request: Request, name: _Name, code: _Code = WSCloseCode.POLICY_VIOLATION) -> Response:
+    async def disconnect(
+        request: Request, name: ConnectionName, code: _Code = WSCloseCode.POLICY_VIOLATION
+    ) -> Response:
         if code not in CLOSE_CODES:
             raise BadRequestError(f"`code` is {code}; expected one of {', '.join(map(str, CLOSE_CODES))}")
-        node, number = _position(name)
+        node, number = node_and_number(name)
         body = await edge().api.talk.ask_one(node, CLOSE, {"number": number, "code": code})
         closed = msgspec.json.decode(body, type=bool)
         journal(request, "disconnect", connection=name, code=code, closed=closed)
@@ -130,7 +135,12 @@ def connections_router(edge: Callable[[], Edge]) -> APIRouter:
     return router
 
 
-def _position(name: str) -> tuple[str, int]:
+def node_and_number(name: str) -> tuple[str, int]:
+    """The node in a connection's name, and its number there.
+
+    Raises:
+        BadRequestError: it is no name.
+    """
     found = connection_number(name)
     if found is None:
         raise BadRequestError("that is no connection's name; expected <node>-<number>, as `welcome` gives it")

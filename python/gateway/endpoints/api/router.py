@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from gateway.endpoints.api.connections import answer_connections, connections_router
 from gateway.endpoints.api.dead_letters import dead_letters_router
+from gateway.endpoints.api.deliveries import answer_deliveries, deliveries_router
 from gateway.endpoints.api.drain import drain_router
 from gateway.endpoints.api.events_in import events_in_router
 from gateway.endpoints.api.history import history_router
@@ -31,6 +32,7 @@ def api_router(edge: Callable[[], Edge]) -> APIRouter:
         revoke_router,
         history_router,
         dead_letters_router,
+        deliveries_router,
         drain_router,
     )
     for part in parts:
@@ -43,3 +45,4 @@ def answer_nodes(edge: Edge, census: Census) -> None:
     answer_status(edge)
     answer_connections(edge, census)
     answer_rooms(edge, census)
+    answer_deliveries(edge)

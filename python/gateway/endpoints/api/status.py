@@ -61,7 +61,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
         dlq_length: dead letters; null when Redis cannot be asked.
         broadcasts_in_flight: events accepted and not yet passed to all their recipients.
         bytes_in_flight: their payload.
-        outbox_bytes: bytes that wait for native sockets; null where the core owns none.
+        outbox_bytes: bytes that wait for all clients.
     """
 
     node: str
@@ -83,7 +83,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     dlq_length: int | None
     broadcasts_in_flight: int
     bytes_in_flight: int
-    outbox_bytes: int | None
+    outbox_bytes: int
 
 
 class Nodes(msgspec.Struct, frozen=True):
@@ -143,7 +143,7 @@ async def status_of(edge: Edge) -> NodeStatus:
         dlq_length=await _dead_letters(edge) if ready["redis"]["reachable"] else None,
         broadcasts_in_flight=stats.broadcasts_in_flight,
         bytes_in_flight=stats.bytes_in_flight,
-        outbox_bytes=stats.sockets.outbox_bytes if stats.sockets else None,
+        outbox_bytes=edge.fanout.outbox_bytes(),
     )
 
 

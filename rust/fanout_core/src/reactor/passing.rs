@@ -19,11 +19,10 @@ use super::connection::Connection;
 use super::context::{Context, sockets, stats};
 use super::frames::{Frames, narrow};
 use super::outbox::Sort;
-use super::stats::count;
 use crate::close_code::ABNORMAL;
 use crate::index::Recipient;
 use crate::lock::lock;
-use crate::report::Reach;
+use crate::measures::Reach;
 use crate::ticket::Broadcast;
 
 /// Recipients between two looks at the sockets; some 2 ms of sends. `SLICE` of `broadcaster.py`.
@@ -52,17 +51,15 @@ pub(super) struct Passing {
     losses: u64,
     /// Whether frames gather in outboxes, because more waits.
     gathers: bool,
-    passed: u64,
-    /// What became of each event, in the order of the run; empty where none is reported on.
+    /// By event of the run, as differences: what an entry says holds from its event on, until another takes it back.
     reach: Vec<Reach>,
 }
 
-/// How far a run came with one recipient: of its events those before `sent` were, those before `queued` were queued,
-/// and the others were dropped, for a reason.
-#[derive(Clone, Copy, Debug)]
-struct Came {
-    sent: usize,
-    queued: usize,
+/// What became of the events of a run that were for one recipient.
+struct Fate {
+    /// The first of them that was not written at once; the run's length if all were.
+    unwritten: usize,
+    /// Whether the connection ended over it.
     is_lost: bool,
 }
 
@@ -101,11 +98,7 @@ impl Passing {
             }
             Arc::from(together)
         };
-        let reach = if run.iter().any(|broadcast| broadcast.is_reported()) {
-            vec![Reach::default(); run.len()]
-        } else {
-            Vec::new()
-        };
+        let reach = vec![Reach::default(); run.len()];
         let last = &run[run.len() - 1];
         recipients.clear();
         let owned = &cx.core.owned[cx.owner.index()];
@@ -121,7 +114,6 @@ impl Passing {
             at: 0,
             losses,
             gathers: matches!(queue.front(), Some(Command::Pass(_))),
-            passed: 0,
             reach,
         }
     }
@@ -162,10 +154,16 @@ impl Passing {
                 let from = self
                     .run
                     .partition_point(|broadcast| broadcast.ticket < since);
-                self.passed += (self.run.len() - from) as u64;
-                let came = self.deliver(cx, found, from);
-                self.count(from, came);
+                let fate = self.deliver(cx, found, from);
                 cx.reap(place);
+                self.reach[from].matched += 1;
+                if let Some(reach) = self.reach.get_mut(fate.unwritten) {
+                    if fate.is_lost {
+                        reach.lost += 1;
+                    } else {
+                        reach.queued += 1;
+                    }
+                }
             }
         }
         if self.at < self.recipients.len() {
@@ -183,20 +181,13 @@ impl Passing {
             cx.core.set_position(cx.owner, last);
         }
         let now = cx.core.clock.monotonic();
-        let stats = cx.stats();
-        count(&stats.broadcasts, self.run.len() as u64);
-        count(&stats.deliveries, self.passed);
-        for broadcast in &self.run {
-            count(
-                &stats.broadcast_micros,
-                now.saturating_sub(broadcast.accepted),
-            );
-        }
-        for (broadcast, reach) in self.run.iter().zip(&self.reach) {
-            broadcast.tally.add(*reach);
-        }
-        for broadcast in &self.run {
-            cx.core.passed(broadcast);
+        let mut reach = Reach::default();
+        for (broadcast, more) in self.run.iter().zip(&self.reach) {
+            reach.matched += more.matched;
+            reach.queued += more.queued;
+            reach.lost += more.lost;
+            broadcast.reach.add(reach);
+            cx.core.passed(cx.owner, broadcast, now);
         }
         let mut recipients = self.recipients;
         if recipients.capacity() > 4 * SLICE {
@@ -219,90 +210,67 @@ impl Passing {
     }
 
     /// Pass the frames from the given one on to one open connection.
-    fn deliver(&self, cx: &mut Context, connection: &mut Connection, from: usize) -> Came {
+    fn deliver(&self, cx: &mut Context, connection: &mut Connection, from: usize) -> Fate {
+        let unwritten = self.write(cx, connection, from);
+        Fate {
+            unwritten,
+            is_lost: unwritten < self.run.len() && !connection.is_open(),
+        }
+    }
+
+    /// Write or queue them; the first that was not written.
+    fn write(&self, cx: &mut Context, connection: &mut Connection, from: usize) -> usize {
         if connection.is_resuming() {
-            return self.queue(cx, connection, from); // it is held: there is nothing to flush
+            self.queue(cx, connection, from); // it is held: there is nothing to flush
+            return from;
         }
         if self.gathers || connection.outbox.is_some() {
-            let came = self.queue(cx, connection, from);
+            self.queue(cx, connection, from);
             if connection.unwritten() > GATHER_BYTES {
                 cx.flush(connection);
             } else {
                 cx.flush_later(connection);
             }
-            return came;
+            return from;
         }
         let start = self.bounds[from] as usize;
         let (core, owner) = (&cx.core, cx.owner);
         match connection.write(&self.buffer[start..], stats(core, owner)) {
             Err(_) => {
                 cx.lose(connection, ABNORMAL);
-                Came {
-                    sent: from,
-                    queued: from,
-                    is_lost: true,
-                }
+                from
             }
-            Ok(sent) if start + sent == self.buffer.len() => Came {
-                sent: self.run.len(),
-                queued: self.run.len(),
-                is_lost: false,
-            },
+            Ok(sent) if start + sent == self.buffer.len() => self.run.len(),
             Ok(sent) => self.queue_rest(cx, connection, start + sent),
         }
     }
 
-    fn queue(&self, cx: &mut Context, connection: &mut Connection, from: usize) -> Came {
-        let mut queued = from;
+    fn queue(&self, cx: &mut Context, connection: &mut Connection, from: usize) {
         for number in from..self.run.len() {
-            cx.queue(connection, self.frame(number), self.sort(number));
             if !connection.is_open() {
-                break; // this one was too much
+                break; // the last one was too much
             }
-            queued = number + 1;
-        }
-        Came {
-            sent: from,
-            queued,
-            is_lost: false,
+            cx.queue(connection, self.frame(number), self.sort(number));
         }
     }
 
-    /// Count one recipient for the events from the given one on.
-    fn count(&mut self, from: usize, came: Came) {
-        for (number, reach) in self.reach.iter_mut().enumerate().skip(from) {
-            let counter = if number < came.sent {
-                &mut reach.sent
-            } else if number < came.queued {
-                &mut reach.queued
-            } else if came.is_lost {
-                &mut reach.gone
-            } else {
-                &mut reach.slow
-            };
-            *counter += 1;
-        }
-    }
-
-    /// Queue what the kernel did not take, from this offset of the buffer on.
-    fn queue_rest(&self, cx: &mut Context, connection: &mut Connection, offset: usize) -> Came {
+    /// Queue what the kernel did not take, from this offset of the buffer on; the event that begins there.
+    fn queue_rest(&self, cx: &mut Context, connection: &mut Connection, offset: usize) -> usize {
         let begun = self
             .bounds
             .partition_point(|bound| *bound as usize <= offset)
             - 1;
         let written = offset - self.bounds[begun] as usize;
         if written == 0 {
-            return self.queue(cx, connection, begun);
+            self.queue(cx, connection, begun);
+            return begun;
         }
         // From its first byte on a frame may not be dropped, neither for itself nor for the others.
         let budget = &sockets(&cx.core).budget;
         connection.queue_begun(self.frame(begun), written, budget);
         cx.is_over_budget |= budget.is_exceeded();
-        let rest = self.queue(cx, connection, begun + 1);
-        Came {
-            sent: begun,
-            ..rest
-        }
+        self.queue(cx, connection, begun + 1);
+        begun
     }
 
     fn frame(&self, number: usize) -> Frames {

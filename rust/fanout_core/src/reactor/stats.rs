@@ -52,12 +52,6 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Events that were passed to all members of a reactor.
-    broadcasts,
-    /// Recipients of those events, each counted for each event.
-    deliveries,
-    /// Microseconds from the acceptance of those events to their passing, added up.
-    broadcast_micros,
     /// Best-effort events that were dropped for slow clients, those thrown away with a close among them.
     dropped,
     /// Connections closed because their client, or all clients together, were too slow.

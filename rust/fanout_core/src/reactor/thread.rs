@@ -462,7 +462,10 @@ impl Reactor {
         self.commands.extend(mailbox.end());
         while let Some(command) = self.commands.pop_front() {
             match command {
-                Command::Pass(broadcast) => self.cx.core.passed(&broadcast),
+                Command::Pass(broadcast) => {
+                    let now = self.cx.core.clock.monotonic();
+                    self.cx.core.passed(self.cx.owner, &broadcast, now);
+                }
                 Command::Close(address, closing) => self.close(address, *closing),
                 _ => {}
             }

@@ -16,6 +16,13 @@ impl World {
             match notice {
                 Notice::Occupancy(told) => self.count_occupancy(&told)?,
                 Notice::Due(ids) => return Err(format!("nobody asked for checks of {ids:?}")),
+                Notice::Reports => {
+                    for report in self.core().reports() {
+                        let watch = report.watch;
+                        ensure!(watch <= self.events, "nobody asked about {watch}");
+                        ensure!(self.reported.insert(watch), "{watch} is reported twice");
+                    }
+                }
                 Notice::Reached(number) => return Err(format!("nobody asked for {number}")),
                 Notice::Page(id) => self.hear_of_page(id.get())?,
                 Notice::Message(id, said) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fanout_core::core::Submission;
 use fanout_core::directory::Admission;
+use fanout_core::measures::Reach;
 
 use super::item::{Event, RoomKey};
 use super::world::{AUDIENCES, Ticket, World};
@@ -32,6 +33,8 @@ impl World {
                         .collect(),
                     payload,
                     position: event.critical.then(|| format!("{number}-0/ab")),
+                    origin: None,
+                    watch: number,
                 });
                 events.push(Arc::new(event));
             }
@@ -123,8 +126,9 @@ impl World {
             "event {} reaches {got:?}, not {wanted:?}",
             ticket.event.number
         );
-        core.finish(ticket.number, true).map_err(wrong)?;
-        ensure!(core.finish(ticket.number, true).is_err(), "finished twice");
+        core.finish(ticket.number, Some(Reach::default()))
+            .map_err(wrong)?;
+        ensure!(core.finish(ticket.number, None).is_err(), "finished twice");
         self.seen.insert("passed by the loop");
         Ok(())
     }

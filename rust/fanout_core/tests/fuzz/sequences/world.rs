@@ -48,6 +48,8 @@ pub struct World {
     pub now: f64,
     pub events: u64,
     pub messages: u64,
+    /// Events of which it was told what became of them.
+    pub reported: BTreeSet<u64>,
     /// Events that the reactors may not have passed yet, at most.
     pub unsettled: Vec<Arc<Event>>,
     /// Kinds of what happened.
@@ -78,6 +80,7 @@ impl World {
             now: 0.0,
             events: 0,
             messages: 0,
+            reported: BTreeSet::new(),
             unsettled: Vec::new(),
             seen: BTreeSet::new(),
         }

@@ -1,0 +1,156 @@
+"""Who is connected, page by page, and put together over nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.fanout.base import ConnectionIdentity, FanoutLimits, Membership
+from gateway.fanout.facade import NodeFanout
+from gateway.fanout.pure import PureCore
+from gateway.hub.census import Census, Wanted, connection_number
+from gateway.hub.census_views import Group, Presence, RoomView, merge_presence, merge_rooms
+from gateway.hub.label import Label
+from gateway.protocol.positions import Position
+from gateway.types import Room
+from tests.support.fanout_rig import RecordingListener
+from tests.support.sockets import FakeSocket
+
+POSITION = Position("1-0/01234567")
+
+
+class Node:
+    """A fan-out with connections, and a census of it with small pages."""
+
+    def __init__(self) -> None:
+        self.fanout = NodeFanout(PureCore(), "pure", FanoutLimits(), RecordingListener())
+        self.census = Census(self.fanout, "n1", lambda room: POSITION if room.branch == 5 else None, page=2)
+
+    def come(
+        self,
+        tenant: int,
+        key: str,
+        branches: Sequence[int] = (5,),
+        *,
+        audience: str = "waiters",
+        endpoint: str = "waiter",
+    ) -> int:
+        label = Label(endpoint, sectors_from_token=True, since=17, issued_at=1.0, place=0)
+        memberships = [Membership(Room(tenant, branch), (f"branch:{branch}:{audience}",)) for branch in branches]
+        identity = ConnectionIdentity(tenant, (key, "jti:x"), 99.0, label.encode())
+        return self.fanout.attach(FakeSocket(), memberships, identity)
+
+    async def numbers(self, wanted: Wanted, after: int = 0, limit: int = 100) -> list[int]:
+        return [
+            int(view.connection.removeprefix("n1-")) for view in await self.census.connections(wanted, after, limit)
+        ]
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+async def test_pages_show_everybody_once_in_their_order(node: Node) -> None:
+    ids = [node.come(1, f"user:{number}") for number in range(7)]
+    assert await node.numbers(Wanted()) == ids
+    assert await node.numbers(Wanted(), limit=3) == ids[:3]
+    assert await node.numbers(Wanted(), after=ids[2], limit=3) == ids[3:6]
+    assert await node.numbers(Wanted(), after=ids[6]) == []
+
+
+async def test_each_filter_narrows(node: Node) -> None:
+    ann = node.come(1, "user:ann", (5, 6))
+    bob = node.come(1, "user:bob", (6,), audience="kitchen", endpoint="kitchen")
+    table = node.come(1, "session:77", endpoint="diner")
+    other = node.come(2, "user:ann")
+    assert await node.numbers(Wanted(tenant=1)) == [ann, bob, table]
+    assert await node.numbers(Wanted(tenant=1, branch=6)) == [ann, bob]
+    assert await node.numbers(Wanted(tenant=1, user="ann")) == [ann]
+    assert await node.numbers(Wanted(tenant=1, user="ann", branch=5)) == [ann]
+    assert await node.numbers(Wanted(tenant=1, user="ann", endpoint="kitchen")) == []
+    assert await node.numbers(Wanted(tenant=1, session=77)) == [table]
+    assert await node.numbers(Wanted(tenant=1, session=77, user="ann")) == []
+    assert await node.numbers(Wanted(endpoint="waiter")) == [ann, other]
+    assert await node.numbers(Wanted(tenant=1, user="ann"), after=ann) == []
+    assert await node.numbers(Wanted(tenant=3, user="ann")) == []
+
+
+async def test_a_view_says_what_is_known(node: Node) -> None:
+    node.come(1, "user:ann", (5, 6))
+    [view] = await node.census.connections(Wanted(), 0, 10)
+    assert (view.node, view.tenant, view.subject, view.endpoint) == ("n1", 1, "user:ann", "waiter")
+    assert (view.branches, view.audiences) == ([5, 6], ["branch:5:waiters", "branch:6:waiters"])
+    assert (view.since, view.expires_at, view.positions) == (17, 99.0, {})
+
+
+async def test_a_connection_that_another_application_attached_is_shown_as_such(node: Node) -> None:
+    node.fanout.attach(FakeSocket(), [Membership(Room(1, 5), ("x",))], ConnectionIdentity(1))
+    [view] = await node.census.connections(Wanted(), 0, 10)
+    assert (view.subject, view.endpoint, view.since) == ("", None, None)
+    assert (await node.census.presence(Room(1, 5))).users == {"": Group({"other": 1}, ("n1",))}
+
+
+async def test_rooms_are_counted_with_their_audiences(node: Node) -> None:
+    node.come(1, "user:ann", (5, 6))
+    node.come(1, "user:bob", (5,), audience="kitchen")
+    node.come(2, "user:eve", (5,))
+    rooms = await node.census.rooms(None, Room(0, 0), 10)
+    assert rooms == [
+        RoomView(1, 5, 2, {"branch:5:kitchen": 1, "branch:5:waiters": 1}, POSITION),
+        RoomView(1, 6, 1, {"branch:6:waiters": 1}, None),
+        RoomView(2, 5, 1, {"branch:5:waiters": 1}, POSITION),
+    ]
+    assert await node.census.rooms(1, Room(0, 0), 10) == rooms[:2]
+    assert await node.census.rooms(None, Room(1, 5), 1) == rooms[1:2]
+
+
+async def test_presence_is_of_one_room(node: Node) -> None:
+    for endpoint in ("waiter", "waiter", "admin"):
+        node.come(1, "user:ann", endpoint=endpoint)
+    node.come(1, "session:77", endpoint="diner")
+    node.come(1, "user:bob", (6,))
+    node.come(2, "user:eve")
+    assert await node.census.presence(Room(1, 5)) == Presence(
+        {"user:ann": Group({"waiter": 2, "admin": 1}, ("n1",))}, {77: Group({"diner": 1}, ("n1",))}
+    )
+
+
+def test_rooms_of_several_nodes_are_added_up_and_cut_where_they_are_complete() -> None:
+    def room(branch: int, count: int, position: str | None = None) -> RoomView:
+        return RoomView(1, branch, count, {"a": count}, position)
+
+    merged = merge_rooms([[room(1, 1), room(3, 1, "p")], [room(2, 4), room(3, 2, "q")]], 3)
+    assert merged == [room(1, 1), room(2, 4), room(3, 3, "p")]
+    assert merge_rooms([[room(1, 1), room(3, 1)], [room(2, 4)]], 2) == [room(1, 1), room(2, 4)]
+    assert merge_rooms([], 5) == []
+
+
+def test_presence_of_several_nodes_is_put_together() -> None:
+    one = Presence({"user:b": Group({"waiter": 1}, ("n1",))}, {7: Group({"diner": 1}, ("n1",))})
+    other = Presence({"user:b": Group({"waiter": 2, "admin": 1}, ("n2",)), "user:a": Group({"admin": 1}, ("n2",))}, {})
+    merged = merge_presence([one, other])
+    assert list(merged.users.items()) == [
+        ("user:a", Group({"admin": 1}, ("n2",))),
+        ("user:b", Group({"waiter": 3, "admin": 1}, ("n1", "n2"))),
+    ]
+    assert merged.sessions == one.sessions
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("9f1c2ab4-17", ("9f1c2ab4", 17)),
+        ("a-b-3", ("a-b", 3)),
+        ("-3", None),
+        ("a-", None),
+        ("a", None),
+        ("", None),
+        ("a-x", None),
+        ("a-²", None),
+        ("a-" + "9" * 17, None),
+    ],
+)
+def test_a_name_is_node_and_number(name: str, expected: tuple[str, int] | None) -> None:
+    assert connection_number(name) == expected
