@@ -56,8 +56,7 @@ export class Overview {
 
   show(status) {
     this.#first ??= status;
-    // Our own clock: what is drawn is when it was heard.
-    this.#series.add(Date.now() / 1000, pick(status.connections, ENDPOINTS), {
+    this.#series.add(Date.now() / 1000, status.uptime_seconds, pick(status.connections, ENDPOINTS), {
       deliveries: status.deliveries_total,
       pubsub: status.events.pubsub,
       stream: status.events.stream,

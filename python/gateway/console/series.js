@@ -16,18 +16,19 @@ export class Series {
   }
 
   /**
-   * Add what is true now. `gauges` are shown as they are; of `counters` the growth per second since the last time,
-   * and of one that went back (another process answers) nothing.
+   * Add what is true now: `at` by our clock, `uptime` by that of who counted, in seconds. `gauges` are shown as they
+   * are; of `counters` the growth per second of the uptime, since a message may come late, and the next one soon after.
    */
-  add(at, gauges, counters = {}) {
+  add(at, uptime, gauges, counters) {
     const last = this.#last;
-    this.#last = { at, counters };
+    if (last?.uptime === uptime) return; // the same numbers again
+    this.#last = { at, uptime, counters };
+    const gap = last !== null && at - last.at > 5;
+    const seconds = last === null || gap ? 0 : uptime - last.uptime;
     const values = { ...gauges };
-    const seconds = last === null ? 0 : at - last.at;
-    const gap = seconds > 5;
     for (const [name, value] of Object.entries(counters)) {
-      const grown = last === null ? 0 : value - (last.counters[name] ?? value);
-      values[name] = last === null || gap || grown < 0 || seconds <= 0 ? 0 : grown / seconds;
+      // Another process counts from nought: nothing is known of its last second.
+      values[name] = seconds > 0 ? Math.max(0, value - last.counters[name]) / seconds : 0;
     }
     if (gap) this.#samples.push({ at: at - 1, values: null });
     this.#samples.push({ at, values });

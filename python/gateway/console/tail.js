@@ -123,7 +123,7 @@ export class Tail {
 function summary(text) {
   try {
     const { type: _type, tenant_id: _tenant, branch_id: _branch, ...rest } = JSON.parse(text);
-    return Object.entries(rest).map(([name, value]) => `${name} ${JSON.stringify(value)}`).join("  ");
+    return Object.entries(rest).map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(", ");
   } catch {
     return text; // cut off
   }

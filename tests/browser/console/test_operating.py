@@ -65,7 +65,7 @@ async def test_a_published_and_a_critical_event_are_in_the_tail(
         row = events.locator("tbody tr[data-event]")
         await expect(row).to_have_count(1)
         await expect(row).to_contain_text("ROUND_READY")
-        await expect(row).to_contain_text("round_id 4711")
+        await expect(row).to_contain_text("round_id: 4711")
         await expect(row).not_to_contain_text("critical")
         [event_id] = await emit_all(redis, [{**READY, "type": "CHECK_PAID"}])
         await expect(row).to_have_count(2)

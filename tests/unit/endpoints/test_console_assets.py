@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from starlette.requests import Request
 
 from gateway.endpoints.console.assets import HEADERS, PAGE, assets
+from gateway.endpoints.console.desk import MAX_SOCKETS
+from gateway.endpoints.console.socket import SEND_SECONDS
+from gateway.endpoints.console.tail import READ_PER_SECOND, SHOWN_PER_SECOND
 
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "console.md"
 SCRIPTS = sorted(name for name in assets() if name.endswith(".js"))
 STYLES = sorted(name for name in assets() if name.endswith(".css"))
 
@@ -96,6 +101,15 @@ def test_a_browser_that_has_a_file_is_told_so() -> None:
     assert (fresh.status_code, fresh.body, fresh.media_type) == (200, asset.body, "text/html; charset=utf-8")
     assert (known.status_code, known.body) == (304, b"")
     assert known.headers["content-security-policy"] == fresh.headers["content-security-policy"]
+
+
+def test_the_guide_says_the_bounds_that_hold() -> None:
+    guide = " ".join(GUIDE.read_text("utf-8").split())
+    assert f"at most {SHOWN_PER_SECOND} a second are shown" in guide
+    assert f"at most {READ_PER_SECOND:,} a second are read" in guide
+    assert f"At most {MAX_SOCKETS} pages" in guide
+    assert f"4029 ({MAX_SOCKETS} pages are open)" in guide
+    assert SEND_SECONDS == 10, "after ten seconds, it says"
 
 
 def text(name: str) -> str:
