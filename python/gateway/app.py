@@ -298,7 +298,7 @@ class Gateway:
             ),
             api=api,
         )
-        answer_nodes(edge, Census(fanout, manager.node, rooms.position))
+        answer_nodes(edge, Census(fanout, manager.node, rooms.position, self.clock))
         desk = console_desk(ground, edge, ways_in)
         demo = demo_parts(ground, redis.url, self.routing)
         self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), desk, demo)

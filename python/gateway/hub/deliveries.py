@@ -34,7 +34,8 @@ BEHIND: Final = "not yet: the event is behind the connection's position"
 TOO_OLD: Final = "history does not reach back to the connection's position"
 NOBODY_KNOWS: Final = "it is before the connection's position, but nobody knows any more whom it was for"
 CAME_LATER: Final = (
-    "the event was passed on before the connection came, or in the same second: it has it if it resumed from before it"
+    "the event came to the node before the connection did, or in the same second; the connection has it if it resumed"
+    " from before it"
 )
 
 
@@ -85,7 +86,7 @@ class Deliveries:
             sent=matched - queued - lost,
             queued=queued,
             dropped={CONNECTION_ENDED: lost} if lost else {},
-            at=found.at,
+            at=found.accepted + found.seconds,
             seconds=found.seconds,
         )
 
@@ -137,7 +138,7 @@ class Deliveries:
     def _by_age(self, event_id: str, info: ConnectionInfo, position: Position) -> Receipt:
         """What follows for an event that a connection is entitled to, and that is not behind its position."""
         since = Label.decode(info.identity.label).since if info.identity.label else 0
-        if self._passed_at(event_id) < since + TOLERANCE_SECONDS:
+        if self._accepted_at(event_id) < since + TOLERANCE_SECONDS:
             return Receipt(None, CAME_LATER, position)
         return Receipt(True, "it was passed to the connection, which has been here since before", position)
 
@@ -164,10 +165,10 @@ class Deliveries:
         ring = self._room_ring(room)
         return None if ring is None else ring.event(event_id)
 
-    def _passed_at(self, event_id: str) -> float:
-        """Unix seconds of its passing on this node; where that is forgotten, of its coming into the source."""
+    def _accepted_at(self, event_id: str) -> float:
+        """Unix seconds of its acceptance by this node; where that is forgotten, of its coming into the source."""
         found = self._ring.find(event_id)
-        return parse_id(event_id)[0] / 1000 if found is None else found.at
+        return parse_id(event_id)[0] / 1000 if found is None else found.accepted
 
 
 def _listed(audiences: Sequence[str]) -> str:

@@ -21,15 +21,15 @@ class Passed(NamedTuple):
         room: its room.
         position: its position.
         reach: its recipients. Who is queued may still be lost with the connection.
-        seconds: from its acceptance until it was passed.
-        at: when that was, in Unix seconds.
+        accepted: Unix seconds of its acceptance: it is for whoever was there then.
+        seconds: from then until it was passed.
     """
 
     room: Room
     position: Position
     reach: Reach
+    accepted: float
     seconds: float
-    at: float
 
 
 class DeliveryRing(NullObserver):
@@ -53,7 +53,7 @@ class DeliveryRing(NullObserver):
             return
         self._passed.pop(event_id, None)
         self._passed[event_id] = Passed(
-            report.event.room, Position(position), report.reach, report.seconds, report.accepted + report.seconds
+            report.event.room, Position(position), report.reach, report.accepted, report.seconds
         )
         if len(self._passed) > self._limit:
             self._passed.popitem(last=False)

@@ -9,23 +9,36 @@ import pytest
 from gateway.fanout.base import ConnectionIdentity, FanoutLimits, Membership
 from gateway.fanout.facade import NodeFanout
 from gateway.fanout.pure import PureCore
+from gateway.hub import census as census_module
 from gateway.hub.census import Census, Wanted, connection_number
-from gateway.hub.census_views import Group, Presence, RoomView, merge_presence, merge_rooms
+from gateway.hub.census_views import Group, Presence, RoomsFound, RoomView, merge_presence, merge_rooms
 from gateway.hub.label import Label
 from gateway.protocol.positions import Position
 from gateway.types import Room
+from tests.support.clock import FakeClock
 from tests.support.fanout_rig import RecordingListener
 from tests.support.sockets import FakeSocket
 
 POSITION = Position("1-0/01234567")
 
 
+class TickingClock(FakeClock):
+    """Moves by `tick` with each look at it."""
+
+    tick = 0.0
+
+    def monotonic(self) -> float:
+        self.advance(self.tick)
+        return super().monotonic()
+
+
 class Node:
     """A fan-out with connections, and a census of it with small pages."""
 
     def __init__(self) -> None:
+        self.clock = TickingClock()
         self.fanout = NodeFanout(PureCore(), "pure", FanoutLimits(), RecordingListener())
-        self.census = Census(self.fanout, "n1", lambda room: POSITION if room.branch == 5 else None, page=2)
+        self.census = Census(self.fanout, "n1", lambda room: POSITION if room.branch == 5 else None, self.clock, page=2)
 
     def come(
         self,
@@ -42,9 +55,8 @@ class Node:
         return self.fanout.attach(FakeSocket(), memberships, identity)
 
     async def numbers(self, wanted: Wanted, after: int = 0, limit: int = 100) -> list[int]:
-        return [
-            int(view.connection.removeprefix("n1-")) for view in await self.census.connections(wanted, after, limit)
-        ]
+        found = await self.census.connections(wanted, after, limit)
+        return [int(view.connection.removeprefix("n1-")) for view in found.connections]
 
 
 @pytest.fixture
@@ -77,9 +89,21 @@ async def test_each_filter_narrows(node: Node) -> None:
     assert await node.numbers(Wanted(tenant=3, user="ann")) == []
 
 
+async def test_a_look_that_takes_too_long_says_how_far_it_came(node: Node) -> None:
+    ids = [node.come(1, f"user:{number}", endpoint="kitchen" if number == 5 else "waiter") for number in range(7)]
+    kitchen = Wanted(endpoint="kitchen")
+    node.clock.tick = 0.2  # each look at the clock
+    found = await node.census.connections(kitchen, 0, 10)
+    assert (found.connections, found.looked_up_to) == ([], ids[2])
+    found = await node.census.connections(kitchen, ids[2], 10)
+    assert ([view.connection for view in found.connections], found.looked_up_to) == ([f"n1-{ids[5]}"], ids[5])
+    found = await node.census.connections(kitchen, ids[5], 10)
+    assert (found.connections, found.looked_up_to) == ([], None)
+
+
 async def test_a_view_says_what_is_known(node: Node) -> None:
     node.come(1, "user:ann", (5, 6))
-    [view] = await node.census.connections(Wanted(), 0, 10)
+    [view] = (await node.census.connections(Wanted(), 0, 10)).connections
     assert (view.node, view.tenant, view.subject, view.endpoint) == ("n1", 1, "user:ann", "waiter")
     assert (view.branches, view.audiences) == ([5, 6], ["branch:5:waiters", "branch:6:waiters"])
     assert (view.since, view.expires_at, view.positions) == (17, 99.0, {})
@@ -87,7 +111,7 @@ async def test_a_view_says_what_is_known(node: Node) -> None:
 
 async def test_a_connection_that_another_application_attached_is_shown_as_such(node: Node) -> None:
     node.fanout.attach(FakeSocket(), [Membership(Room(1, 5), ("x",))], ConnectionIdentity(1))
-    [view] = await node.census.connections(Wanted(), 0, 10)
+    [view] = (await node.census.connections(Wanted(), 0, 10)).connections
     assert (view.subject, view.endpoint, view.since) == ("", None, None)
     assert (await node.census.presence(Room(1, 5))).users == {"": Group({"other": 1}, ("n1",))}
 
@@ -96,14 +120,24 @@ async def test_rooms_are_counted_with_their_audiences(node: Node) -> None:
     node.come(1, "user:ann", (5, 6))
     node.come(1, "user:bob", (5,), audience="kitchen")
     node.come(2, "user:eve", (5,))
-    rooms = await node.census.rooms(None, Room(0, 0), 10)
+    rooms = (await node.census.rooms(None, Room(0, 0), 10)).rooms
     assert rooms == [
         RoomView(1, 5, 2, {"branch:5:kitchen": 1, "branch:5:waiters": 1}, POSITION),
         RoomView(1, 6, 1, {"branch:6:waiters": 1}, None),
         RoomView(2, 5, 1, {"branch:5:waiters": 1}, POSITION),
     ]
-    assert await node.census.rooms(1, Room(0, 0), 10) == rooms[:2]
-    assert await node.census.rooms(None, Room(1, 5), 1) == rooms[1:2]
+    assert await node.census.rooms(1, Room(0, 0), 10) == RoomsFound(rooms[:2])
+    assert await node.census.rooms(None, Room(1, 5), 1) == RoomsFound(rooms[1:2])
+
+
+async def test_rooms_of_all_tenants_are_counted_once_for_many_who_ask(node: Node) -> None:
+    node.come(1, "user:ann")
+    before = await node.census.rooms(None, Room(0, 0), 10)
+    node.come(1, "user:bob")
+    assert await node.census.rooms(None, Room(0, 0), 10) == before
+    assert [room.connections for room in (await node.census.rooms(1, Room(0, 0), 10)).rooms] == [2], "of one it is anew"
+    node.clock.advance(1.0)
+    assert [room.connections for room in (await node.census.rooms(None, Room(0, 0), 10)).rooms] == [2]
 
 
 async def test_presence_is_of_one_room(node: Node) -> None:
@@ -121,10 +155,30 @@ def test_rooms_of_several_nodes_are_added_up_and_cut_where_they_are_complete() -
     def room(branch: int, count: int, position: str | None = None) -> RoomView:
         return RoomView(1, branch, count, {"a": count}, position)
 
-    merged = merge_rooms([[room(1, 1), room(3, 1, "p")], [room(2, 4), room(3, 2, "q")]], 3)
-    assert merged == [room(1, 1), room(2, 4), room(3, 3, "p")]
-    assert merge_rooms([[room(1, 1), room(3, 1)], [room(2, 4)]], 2) == [room(1, 1), room(2, 4)]
-    assert merge_rooms([], 5) == []
+    def found(*rooms: RoomView, cut: bool = False) -> RoomsFound:
+        return RoomsFound(list(rooms), is_cut=cut)
+
+    one, other = found(room(1, 1), room(3, 1, "p")), found(room(2, 4), room(3, 2, "q"))
+    assert merge_rooms([one, other], 3) == ([room(1, 1), room(2, 4), room(3, 3, "p")], False)
+    assert merge_rooms([one, other], 2) == ([room(1, 1), room(2, 4)], True)
+    assert merge_rooms([], 5) == ([], False)
+    # What is behind the end of a list that was cut may be in the rest of it.
+    assert merge_rooms([found(room(1, 1), cut=True), other], 5) == ([room(1, 1)], True)
+    assert merge_rooms([found(room(2, 1), cut=True), other], 5) == ([room(2, 5)], True)
+
+
+async def test_answers_are_cut_before_they_are_too_long(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [node.come(1, f"user:{number}", (number,)) for number in range(1, 6)]
+    monkeypatch.setattr(census_module, "MOST_BYTES", 300)
+    found = await node.census.connections(Wanted(), 0, 10)
+    assert (len(found.connections), found.looked_up_to) == (2, ids[1])
+    rest = await node.census.connections(Wanted(), ids[3], 10)
+    assert (len(rest.connections), rest.looked_up_to) == (1, None)
+    monkeypatch.setattr(census_module, "MOST_BYTES", 150)
+    rooms = await node.census.rooms(1, Room(0, 0), 10)
+    assert ([room.branch for room in rooms.rooms], rooms.is_cut) == ([1, 2], True)
+    last = await node.census.rooms(1, Room(1, 4), 10)
+    assert ([room.branch for room in last.rooms], last.is_cut) == ([5], False)
 
 
 def test_presence_of_several_nodes_is_put_together() -> None:

@@ -97,7 +97,7 @@ class Case:
             self.fanout.at = {5: event.position}
 
     def report(self, event: CriticalEvent, at: float, reach: Reach = NOBODY) -> None:
-        """The core has passed it at this time."""
+        """The core has accepted it half a second before this time, and passed it now."""
         submitted = Submission(ROOM, event.audiences, event.payload, event.position)
         self.passed.on_passed(BroadcastReport(submitted, reach, 0.5, at - 0.5))
 

@@ -38,4 +38,4 @@ def test_what_comes_again_counts_anew_and_is_young_again() -> None:
     assert ring.find("2-0") is None
     found = ring.find("1-0")
     assert found is not None
-    assert (found.room, found.reach.matched, found.seconds, found.at) == (ROOM, 5, 0.25, 17.25)
+    assert (found.room, found.reach.matched, found.seconds, found.accepted) == (ROOM, 5, 0.25, 17.0)

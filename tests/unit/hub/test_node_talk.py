@@ -203,6 +203,12 @@ async def test_answers_that_nobody_should_have_sent_are_left_out() -> None:
         assert (said(answers), answers.silent) == ({"a": "a"}, ("dead",))
 
 
+def test_an_answer_of_another_kind_is_as_good_as_none() -> None:
+    answers = Answers({"b": b'{"x":1}', "a": b"7"}, ("d",))
+    assert answers.read(int) == ({"a": 7}, ("b", "d"))
+    assert answers.read(dict[str, int]) == ({"b": {"x": 1}}, ("a", "d"))
+
+
 async def test_its_name_stands_while_it_lives() -> None:
     board = MemoryBoard()
     waits: list[float] = []

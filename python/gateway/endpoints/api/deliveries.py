@@ -53,6 +53,12 @@ class DeliveryReport(msgspec.Struct, frozen=True):
     silent: tuple[str, ...]
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What one node says of an event; null where it does not remember it."""
+
+    report: NodeDelivery | None
+
+
 def deliveries_router(edge: Callable[[], Edge]) -> APIRouter:
     """`/events`."""
     router = APIRouter(route_class=ApiRoute, dependencies=needs(edge, Scope.READ))
@@ -66,7 +72,7 @@ def deliveries_router(edge: Callable[[], Edge]) -> APIRouter:
         _check_id(event_id)
         api = edge().api
         answers = await api.talk.ask_all(REPORT, {"event_id": event_id})
-        nodes = _reports(answers)
+        nodes, silent = _reports(answers)
         room = Room(nodes[0].tenant, nodes[0].branch) if nodes else _room(tenant, branch)
         if room is None:
             raise NotThereError(
@@ -81,7 +87,7 @@ def deliveries_router(edge: Callable[[], Edge]) -> APIRouter:
                     "no node remembers that event, and it is not in that branch's history; see `GET /dlq`"
                 )
             kind = None if event is None else event_type(event.payload)
-        return answer(DeliveryReport(event_id, *room, kind, nodes, answers.silent))
+        return answer(DeliveryReport(event_id, *room, kind, nodes, silent))
 
     @router.get(
         "/events/{event_id}/connections/{name}",
@@ -92,7 +98,7 @@ def deliveries_router(edge: Callable[[], Edge]) -> APIRouter:
         _check_id(event_id)
         node, number = node_and_number(name)
         talk = edge().api.talk
-        nodes = _reports(await talk.ask_all(REPORT, {"event_id": event_id}))
+        nodes, _ = _reports(await talk.ask_all(REPORT, {"event_id": event_id}))
         room = (nodes[0].tenant, nodes[0].branch) if nodes else None
         try:
             body = await talk.ask_one(node, RECEIPT, {"event_id": event_id, "number": number, "room": room})
@@ -108,8 +114,8 @@ def answer_deliveries(edge: Edge) -> None:
     """Let other nodes ask this one."""
     deliveries: Deliveries = edge.api.deliveries
 
-    async def report(args: Mapping[str, Any]) -> NodeDelivery | None:
-        return deliveries.report(str(args["event_id"]))
+    async def report(args: Mapping[str, Any]) -> Told:
+        return Told(deliveries.report(str(args["event_id"])))
 
     async def receipt(args: Mapping[str, Any]) -> Receipt:
         room = None if args["room"] is None else Room(*args["room"])
@@ -119,9 +125,9 @@ def answer_deliveries(edge: Edge) -> None:
     edge.api.talk.answer_with(RECEIPT, receipt)
 
 
-def _reports(answers: Answers) -> list[NodeDelivery]:
-    found = [msgspec.json.decode(body, type=NodeDelivery | None) for _, body in sorted(answers.bodies.items())]
-    return [report for report in found if report is not None]
+def _reports(answers: Answers) -> tuple[list[NodeDelivery], tuple[str, ...]]:
+    found, silent = answers.read(Told)
+    return [told.report for told in found.values() if told.report is not None], silent
 
 
 def _room(tenant: int | None, branch: int | None) -> Room | None:
