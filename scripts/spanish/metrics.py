@@ -141,4 +141,13 @@ SENTENCES: dict[str, str] = {
         "Lo mismo desde su origen: según su id del stream, o desde que este nodo lo leyó."
     ),
     "Recipients of an event on this node.": "Destinatarios de un evento en este nodo.",
+    "Connections of a tenant; the busiest have a series each, all others share one.": (
+        "Conexiones de un tenant; los más activos tienen una serie cada uno, los demás comparten una."
+    ),
+    "Events of a tenant that were admitted, or refused for want of a permit.": (
+        "Eventos de un tenant admitidos, o rechazados por falta de permiso."
+    ),
+    "Events of a tenant that were dropped by its rate, or for want of a permit.": (
+        "Eventos de un tenant descartados por su tasa, o por falta de permiso."
+    ),
 }
