@@ -54,6 +54,16 @@ async def test_without_a_key_they_are_open_on_loopback_in_development(
 
 
 @pytest.mark.parametrize("path", CLOSED)
+@pytest.mark.parametrize("headers", [{"Host": "rebound.example"}, {"Origin": "http://page.example"}, {"Host": "["}])
+async def test_a_strangers_page_in_the_machines_browser_is_not_local(
+    path: str, headers: dict[str, str], gateway: RunningGateway, http: httpx.AsyncClient
+) -> None:
+    assert (await http.get(f"{gateway.http}{path}", headers=headers)).status_code == 403
+    own = {"Host": f"localhost:{gateway.port}", "Origin": f"http://localhost:{gateway.port}"}
+    assert (await http.get(f"{gateway.http}{path}", headers=own)).status_code == 200
+
+
+@pytest.mark.parametrize("path", CLOSED)
 @pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP"])
 async def test_what_came_through_a_proxy_is_not_local(
     path: str, header: str, gateway: RunningGateway, http: httpx.AsyncClient

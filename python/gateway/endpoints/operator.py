@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Callable
 
 from fastapi import HTTPException, Request
-from starlette.requests import HTTPConnection
 
 from gateway.auth.bearer import token_of_header
 from gateway.endpoints.edge import Edge
-
-# A request that came through a proxy is not from this machine, whatever its peer address says.
-FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+from gateway.endpoints.local import is_local
 
 
 def operator_only(edge: Callable[[], Edge]) -> Callable[[Request], None]:
@@ -36,13 +32,3 @@ def operator_only(edge: Callable[[], Edge]) -> Callable[[Request], None]:
             )
 
     return check
-
-
-def is_local(connection: HTTPConnection) -> bool:
-    """Whether a request comes from this machine, with no proxy between."""
-    if any(name in connection.headers for name in FORWARDING_HEADERS) or connection.client is None:
-        return False
-    try:
-        return ipaddress.ip_address(connection.client.host).is_loopback
-    except ValueError:
-        return False

@@ -15,13 +15,11 @@ from gateway.auth.bearer import BearerToken, token_from, token_of_header
 from gateway.endpoints.api.access import holder_of
 from gateway.endpoints.api.keys import KeyHolder
 from gateway.endpoints.edge import Edge
-from gateway.endpoints.operator import is_local
+from gateway.endpoints.local import is_local
 
 SUBPROTOCOL_BASE64URL = "bearer-base64url"
 """What stands in front of a key that is written in base64url, unpadded: a subprotocol cannot hold every character
 that a key may have (RFC 6455 §4.1: visible ASCII without separators)."""
-
-LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Access(StrEnum):
@@ -33,14 +31,10 @@ class Access(StrEnum):
 
 
 def access_of(edge: Edge, connection: HTTPConnection) -> Access:
-    """The same rule as for the operator API: without a key, only a developer's own machine.
-
-    Open means that no key is sent, so a page of somebody else could ask in the name of whoever reads it. It cannot
-    here: its name for this machine, if it found one, is none of this machine's own (DNS rebinding).
-    """
+    """The same rule as for the operator API: without a key, only a developer's own machine."""
     if edge.api.keys:
         return Access.KEY
-    if edge.development and is_local(connection) and connection.url.hostname in LOCAL_NAMES:
+    if edge.development and is_local(connection):
         return Access.OPEN
     return Access.CLOSED
 
