@@ -18,6 +18,10 @@ from gateway.auth.revocation import RevocationCheck
 from gateway.endpoints.api.router import answer_nodes, api_router
 from gateway.endpoints.attempts import Attempts
 from gateway.endpoints.catchup import catchup_router
+from gateway.endpoints.console.desk import Desk
+from gateway.endpoints.console.page import console_page_router
+from gateway.endpoints.console.socket import console_socket_router
+from gateway.endpoints.console.token import console_token_router
 from gateway.endpoints.demo.router import Demo, demo_router
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
@@ -46,6 +50,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import install_redaction
 from gateway.types import Clock, SystemClock
 from gateway.wiring.api import api_parts
+from gateway.wiring.console import console_desk
 from gateway.wiring.core import fanout_core
 from gateway.wiring.demo import demo_parts
 from gateway.wiring.greeting import greet
@@ -70,6 +75,7 @@ class _Running:
     edge: Edge
     ways_in: WayInParts
     drain: Drain
+    desk: Desk
     demo: Demo | None
     draining: asyncio.Task[None] | None = None
 
@@ -109,6 +115,8 @@ class Gateway:
         self.router = APIRouter()
         for part in (websocket_router, catchup_router, health_router, metrics_router, api_router):
             self.router.include_router(part(self._edge))
+        for console in (console_page_router, console_token_router, console_socket_router):
+            self.router.include_router(console(lambda: self._started().desk))
 
     def _edge(self) -> Edge:
         return self._started().edge
@@ -292,8 +300,9 @@ class Gateway:
             api=api,
         )
         answer_nodes(edge, Census(fanout, manager.node, rooms.position, self.clock))
+        desk = console_desk(ground, edge, ways_in)
         demo = demo_parts(ground, redis.url, self.routing)
-        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), demo)
+        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), desk, demo)
         stack.push_async_callback(limits.beats.stop)
         stack.push_async_callback(limits.keeper.stop)
         stack.push_async_callback(resumes.stop)

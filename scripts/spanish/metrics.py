@@ -4,6 +4,15 @@ from __future__ import annotations
 
 SENTENCES: dict[str, str] = {
     "Connections that are open.": "Conexiones abiertas.",
+    "Connections of a tenant; the busiest have a series each, all others share one.": (
+        "Conexiones de un tenant; los más activos tienen una serie cada uno, todos los demás comparten una."
+    ),
+    "Events of a tenant that were admitted, or refused for want of a permit.": (
+        "Eventos de un tenant admitidos, o rechazados por falta de permiso."
+    ),
+    "Events of a tenant that were dropped by its rate, or for want of a permit.": (
+        "Eventos de un tenant descartados por su tasa, o por falta de permiso."
+    ),
     "Handshakes by how they ended.": "Handshakes según cómo terminaron.",
     "Connections that ended, by close code.": "Conexiones terminadas, por código de cierre.",
     "Events that came in, good or bad.": "Eventos que entraron, buenos o malos.",
@@ -11,9 +20,6 @@ SENTENCES: dict[str, str] = {
     "Events that the core accepted.": "Eventos que el núcleo aceptó.",
     "Events that were passed to all their recipients.": "Eventos pasados a todos sus destinatarios.",
     "Recipients of those events, together.": "Destinatarios de esos eventos, sumados.",
-    "From an event's acceptance until it is in every outbox of ASGI connections.": (
-        "Desde que se acepta un evento hasta que está en todas las bandejas de las conexiones ASGI."
-    ),
     "Best-effort events dropped from the outboxes of slow connections.": (
         "Eventos sin garantía descartados de las bandejas de conexiones lentas."
     ),
@@ -104,7 +110,6 @@ SENTENCES: dict[str, str] = {
     "Native sockets that are held, those that are closing among them.": (
         "Sockets nativos en posesión, contando los que se están cerrando."
     ),
-    "Bytes that wait in the outboxes of native sockets.": "Bytes que esperan en las bandejas de los sockets nativos.",
     "Native sockets closed with 1013, because their client read too slowly.": (
         "Sockets nativos cerrados con 1013 porque su cliente leía demasiado despacio."
     ),
@@ -113,9 +118,6 @@ SENTENCES: dict[str, str] = {
         "Llamadas al sistema con las que se escribió en sockets nativos."
     ),
     "Bytes that these sent.": "Bytes que estas enviaron.",
-    "Seconds from accepting an event to having passed it, added up.": (
-        "Segundos desde que se acepta un evento hasta que se ha pasado, sumados."
-    ),
     "The longest that a reactor let its mailbox wait since the last scrape.": (
         "Lo más que un reactor hizo esperar a su buzón desde la última lectura."
     ),
@@ -148,10 +150,4 @@ SENTENCES: dict[str, str] = {
         "Lo mismo desde su origen: según su id del stream, o desde que este nodo lo leyó."
     ),
     "Recipients of an event on this node.": "Destinatarios de un evento en este nodo.",
-    "Events of a tenant that were admitted, or refused for want of a permit.": (
-        "Eventos de un tenant admitidos, o rechazados por falta de permiso."
-    ),
-    "Events of a tenant that were dropped by its rate, or for want of a permit.": (
-        "Eventos de un tenant descartados por su tasa, o por falta de permiso."
-    ),
 }

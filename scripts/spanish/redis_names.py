@@ -77,7 +77,6 @@ SENTENCES: dict[str, str] = {
     "the number of the lease under which the room was last written": (
         "el número de la concesión con la que se escribió la sala por última vez"
     ),
-    "the room's critical events as they are relayed": "los eventos críticos de la sala según se retransmiten",
     "the room's critical events as they are relayed, and best-effort events that came by the API without a channel": (
         "los eventos críticos de la sala según se retransmiten, y los sin garantía que llegan por la API sin canal"
     ),

@@ -28,9 +28,6 @@ SENTENCES: dict[str, str] = {
     "TOML file of further issuers of staff tokens, with their keys; empty is none.": (
         "Fichero TOML con más emisores de tokens de personal y sus claves; vacío es ninguno."
     ),
-    "Key for `/ws/health/detailed` and `/ws/metrics`, sent as `Authorization: Bearer …`.": (
-        "Clave de `/ws/health/detailed` y `/ws/metrics`, enviada como `Authorization: Bearer …`."
-    ),
     "Origins of browsers that may connect, separated by commas; empty is any, in development only.": (
         "Orígenes de navegador que pueden conectar, separados por comas; vacío es cualquiera, solo en desarrollo."
     ),
@@ -134,6 +131,11 @@ SENTENCES: dict[str, str] = {
     ),
     "The same for one tenant; 0 is unlimited.": "Lo mismo para un tenant; 0 es sin límite.",
     "Tenants that have metrics of their own, the busiest; all others share a series. 0 is none.": (
-        "Tenants con métricas propias, los más activos; los demás comparten una serie. 0 es ninguno."
+        "Tenants con métricas propias, los más activos; todos los demás comparten una serie. 0 es ninguno."
+    ),
+    "Directory of mode 0700 in which workers that share a port find each other, so that `/ws/metrics` of one shows "
+    "all; `gateway serve --workers` makes one. Empty is none.": (
+        "Directorio con modo 0700 en el que los procesos que comparten un puerto se encuentran, para que `/ws/metrics` "
+        "de uno muestre todos; `gateway serve --workers` crea uno. Vacío es ninguno."
     ),
 }

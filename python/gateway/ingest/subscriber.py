@@ -10,11 +10,12 @@ from operator import attrgetter
 
 from gateway.broker.base import Broker, PubSubBatch, PubSubMessage
 from gateway.errors import EventRefusedError
-from gateway.fanout.base import Fanout, Submission
+from gateway.fanout.base import Submission
 from gateway.ingest.base import IngestObserver
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
 from gateway.ingest.linked import LinkedSubscriber
+from gateway.ingest.live_base import RoomFanout
 from gateway.ingest.pace import WorkerPace
 from gateway.ingest.pubsub_link import LinkOptions
 from gateway.ingest.tenant_share import TenantShare, quiet_first
@@ -54,7 +55,7 @@ class RedisSubscriber(LinkedSubscriber):
         broker: Broker,
         interest: Interest,
         routing: RoutingTable,
-        fanout: Fanout,
+        fanout: RoomFanout,
         link: LinkOptions,
         *,
         drop_rate: EventDropRateTracker,

@@ -17,6 +17,7 @@ from gateway.ingest.pubsub_link import LinkOptions
 from gateway.ingest.relay_base import RelayNumbers
 from gateway.ingest.stream_consumer import StreamConsumer
 from gateway.ingest.subscriber import RedisSubscriber
+from gateway.ingest.tap import EventTap
 from gateway.ingest.tenant_share import TenantShare
 from gateway.protocol.routing import RoutingTable
 from gateway.wiring.ground import Ground, connecting_again
@@ -32,12 +33,14 @@ class WayInParts:
         live: critical events, as every node hears them.
         relay: critical events, from the source into the rooms; one node at a time.
         announcements: changed rights.
+        tap: where what the first two submit can be seen.
     """
 
     subscriber: RedisSubscriber
     live: LiveSubscriber
     relay: StreamConsumer
     announcements: AnnouncementSubscriber
+    tap: EventTap
 
     @property
     def in_order(self) -> tuple[RedisSubscriber, LiveSubscriber, StreamConsumer, AnnouncementSubscriber]:
@@ -72,11 +75,12 @@ def way_in_parts(
         cooldown=settings.drop_alert_every,
         on_alert=lambda _alert: metrics.drop_alerts.inc(),
     )
+    tap = EventTap(fanout)
     subscriber = RedisSubscriber(
         redis.broker,
         interest,
         routing,
-        fanout,
+        tap,
         _link(ground, "pubsub"),
         drop_rate=drop_rate,
         observer=metrics.ingest,
@@ -86,7 +90,7 @@ def way_in_parts(
         redis.broker,
         redis.history,
         rooms,
-        fanout,
+        tap,
         _link(ground, "live"),
         drop_rate=drop_rate,
         observer=metrics.live,
@@ -112,7 +116,7 @@ def way_in_parts(
         on_question=on_question,
     )
     metrics.redis_up.set_function(lambda: float(subscriber.live))
-    return WayInParts(subscriber, live, relay, announcements)
+    return WayInParts(subscriber, live, relay, announcements, tap)
 
 
 def _link(ground: Ground, duty: str) -> LinkOptions:

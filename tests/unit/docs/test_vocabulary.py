@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import create_app
+from gateway.endpoints.console import socket as console
 from gateway.hub.profiles import PROFILES
 from gateway.settings import Settings
 from gateway.settings.note import note_of, variable
@@ -26,7 +27,11 @@ EXPOSED = {f"{entry.name}{end}" for entry in Metrics().catalogue() for end in ("
 SOURCES = "\n".join(path.read_text("utf-8") for path in (ROOT / "python").rglob("*.py"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
-ROUTES = {*create_app(Settings.load({})).openapi()["paths"], *(profile.path for profile in PROFILES.values())}
+ROUTES = {
+    *create_app(Settings.load({})).openapi()["paths"],
+    *(profile.path for profile in PROFILES.values()),
+    console.PATH,
+}
 
 _UNLIMITED = ("unlimited", "sin límite")
 _UNITS = {"KiB": 1024}
