@@ -25,12 +25,13 @@ RUN_BY: dict[str, tuple[str, ...]] = {
     "docs/guides/demo.md": ("test_shell_examples.py",),
     "docs/guides/first-event.md": ("test_shell_examples.py",),
     "docs/guides/python-client.md": ("test_client_guides.py",),
+    "docs/guides/tracing.md": ("test_tracing.py",),
     "docs/guides/transactional-outbox.md": ("test_outbox_guide.py",),
     "docs/guides/your-own-fastapi.md": ("test_shell_examples.py",),
 }
 """By page: the integration tests that run what it shows. `test_cli_examples` looks at the command reference."""
 
-NOT_RUN = Counter({"sh": 18, "python": 2, "js": 1})
+NOT_RUN = Counter({"sh": 19, "python": 2, "js": 1})
 """How many examples say `no-run`: what needs another machine, downloads, or is somebody else's code. A new one changes
 this number, and is so decided on and not forgotten."""
 

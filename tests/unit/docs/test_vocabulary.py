@@ -12,6 +12,7 @@ from gateway.hub.profiles import PROFILES
 from gateway.settings import Settings
 from gateway.settings.note import note_of, variable
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.worker_series import UP
 from tests.support.code_names import quoted, resolve
 from tests.support.documents import ROOT, name_of, pages, prose
 
@@ -20,7 +21,7 @@ CLIENT_VARIABLES = {"GATEWAY_TOKEN", "GATEWAY_TABLE_TOKEN"}
 
 SETTINGS = {variable(name) for name in Settings.model_fields}
 FILES = {f"{variable(name)}_FILE" for name, field in Settings.model_fields.items() if note_of(field).secret}
-METRICS = {entry.name for entry in Metrics().catalogue()}
+METRICS = {entry.name for entry in Metrics().catalogue()} | {UP}
 EXPOSED = {f"{entry.name}{end}" for entry in Metrics().catalogue() for end in ("_bucket", "_sum", "_count")}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
