@@ -20,12 +20,19 @@ def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next((found for name in _NAMES if (found := shutil.which(name))), None)
 
 
-def missing() -> str | None:
-    """Why the demo page cannot be tested here, and what to do; None where it can."""
+def missing_browser() -> str | None:
+    """Why no page can be tested here, and what to do; None where the console's can."""
     if chromium() is None:
         return "Chromium is needed, and not on PATH: install it (`apt-get install chromium`), or name it in CHROMIUM"
     if importlib.util.find_spec("playwright") is None:
         return "the package playwright is needed, which has no wheel for this platform"
+    return None
+
+
+def missing() -> str | None:
+    """Why the demo page cannot be tested here, and what to do; None where every page can."""
+    if why := missing_browser():
+        return why
     if not clients.DEMO_MODULE.exists():
         return "the TypeScript client, which the page is made of, is not built: run `make clients` (Node and npm)"
     return None

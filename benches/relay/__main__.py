@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,8 +64,15 @@ def _measure_all(output: Path) -> Record:
 
 
 def _begun() -> Record:
-    now = datetime.now(UTC).date().isoformat()
-    return Record(now, describe_machine(), describe_versions(None), whole=False, decode_route=decode_and_route())
+    return Record(
+        date=datetime.now(UTC).date().isoformat(),
+        machine=describe_machine(),
+        versions=describe_versions(None),
+        whole=False,
+        # First, before the run itself makes the machine busy.
+        busy=os.getloadavg()[0],
+        decode_route=decode_and_route(),
+    )
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ class Record:
         versions: of everything whose speed is in the numbers.
         whole: whether it came to its end.
         decode_route: see `benches.relay.routing`.
+        busy: the load average of the minute before it: threads that others had ready to run.
         measured: in the order in which it was measured.
     """
 
@@ -35,6 +36,7 @@ class Record:
     versions: dict[str, str]
     whole: bool
     decode_route: float
+    busy: float
     measured: tuple[Measured, ...] = ()
 
     def has(self, shape: Shape) -> bool:
@@ -59,6 +61,7 @@ class Record:
             "versions": self.versions,
             "whole": self.whole,
             "decode_route": round(self.decode_route),
+            "busy": round(self.busy, 1),
             "measured": [_rounded(one) for one in self.measured],
         }
         path.parent.mkdir(exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from gateway.auth.revocation import RevocationCheck
 from gateway.endpoints.api.router import answer_nodes, api_router
 from gateway.endpoints.attempts import Attempts
 from gateway.endpoints.catchup import catchup_router
+from gateway.endpoints.console.desk import Desk
+from gateway.endpoints.console.page import console_page_router
+from gateway.endpoints.console.socket import console_socket_router
+from gateway.endpoints.console.token import console_token_router
 from gateway.endpoints.demo.router import Demo, demo_router
 from gateway.endpoints.edge import Edge, WaysIn
 from gateway.endpoints.handoff import Handoffs
@@ -27,6 +32,7 @@ from gateway.errors import GatewayError
 from gateway.fanout.base import Fanout
 from gateway.hub.catchup import Catchup
 from gateway.hub.census import Census
+from gateway.hub.delivery_ring import DeliveryRing
 from gateway.hub.drain import Drain
 from gateway.hub.manager import ConnectionManager
 from gateway.hub.sectors import CachedSectorDirectory, RedisSectorDirectory
@@ -44,6 +50,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import install_redaction
 from gateway.types import Clock, SystemClock
 from gateway.wiring.api import api_parts
+from gateway.wiring.console import console_desk
 from gateway.wiring.core import fanout_core
 from gateway.wiring.demo import demo_parts
 from gateway.wiring.greeting import greet
@@ -68,6 +75,7 @@ class _Running:
     edge: Edge
     ways_in: WayInParts
     drain: Drain
+    desk: Desk
     demo: Demo | None
     draining: asyncio.Task[None] | None = None
 
@@ -107,6 +115,8 @@ class Gateway:
         self.router = APIRouter()
         for part in (websocket_router, catchup_router, health_router, metrics_router, api_router):
             self.router.include_router(part(self._edge))
+        for console in (console_page_router, console_token_router, console_socket_router):
+            self.router.include_router(console(lambda: self._started().desk))
 
     def _edge(self) -> Edge:
         return self._started().edge
@@ -201,7 +211,10 @@ class Gateway:
     async def _drain(self, running: _Running) -> None:
         _log.info("draining", connections=running.edge.fanout.stats().connections)
         await running.drain.send_away(self.settings.drain_seconds)
-        await asyncio.gather(*(way_in.stop(STOP_SECONDS) for way_in in running.ways_in.in_order))
+        # Without its ways in it hears no question either: others are not to wait for its answers.
+        await asyncio.gather(
+            running.edge.api.talk.stop(), *(way_in.stop(STOP_SECONDS) for way_in in running.ways_in.in_order)
+        )
         await running.edge.fanout.stop(self.settings.drain_seconds)
 
     # --- start ---------------------------------------------------------------------------------------------------
@@ -212,7 +225,8 @@ class Gateway:
             _log.warning(sentence)
         ground = Ground(settings, self.metrics, self.clock, stack)
         redis = await redis_parts(ground)
-        fanout = fanout_core(ground, *broadcast_observers(ground))
+        ring = DeliveryRing()
+        fanout = fanout_core(ground, ring, *broadcast_observers(ground))
         interest = Interest(patterns=PATTERNS if settings.pubsub == "patterns" else ())
         rooms = LiveInterest(self.clock)
         sectors = CachedSectorDirectory(RedisSectorDirectory(redis.broker), self.clock, self.metrics)
@@ -240,7 +254,17 @@ class Gateway:
             heartbeat=settings.heartbeat_interval,
         )
         fanout.bind(manager)
-        api = api_parts(ground, redis, self.routing, reads, node=manager.node, drain=self._begin_drain)
+        api = api_parts(
+            ground,
+            redis,
+            self.routing,
+            history=reads,
+            fanout=fanout,
+            rooms=rooms,
+            ring=ring,
+            node=manager.node,
+            drain=self._begin_drain,
+        )
         ways_in = way_in_parts(
             ground,
             redis,
@@ -275,9 +299,10 @@ class Gateway:
             ),
             api=api,
         )
-        answer_nodes(edge, Census(fanout, manager.node, rooms.position))
+        answer_nodes(edge, Census(fanout, manager.node, rooms.position, self.clock))
+        desk = console_desk(ground, edge, ways_in)
         demo = demo_parts(ground, redis.url, self.routing)
-        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), demo)
+        self._running = _Running(edge, ways_in, Drain(fanout, self.metrics.limits), desk, demo)
         stack.push_async_callback(limits.beats.stop)
         stack.push_async_callback(limits.keeper.stop)
         stack.push_async_callback(resumes.stop)
@@ -319,6 +344,9 @@ def create_app_from_environment() -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with gateway.lifespan(app):
+            # What stands by now stays: a look at it for cyclic garbage would stop the loop for some 70 ms each time.
+            gc.collect()
+            gc.freeze()
             with drain_on_signal(gateway.drain):
                 yield
 

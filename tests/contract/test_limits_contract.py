@@ -179,6 +179,29 @@ async def test_what_is_asked_while_round_trips_are_under_way_goes_in_the_next_on
     assert [answer.values for answer in answers] == [[name.encode()] for name in "abcdef"]
 
 
+async def test_who_asks_as_soon_as_another_has_its_answer_is_answered_too() -> None:
+    gate = asyncio.Event()
+
+    async def ask_all(questions: Sequence[Question]) -> list[ClaimAnswer | Exception]:
+        await gate.wait()
+        return [ClaimAnswer([], None) for _ in questions]
+
+    questions = SharedQuestions(ask_all)
+
+    async def ask(times: int) -> None:
+        for _ in range(times):
+            await questions.ask(Question([], None))
+
+    tasks = []
+    for times in (2, 1):  # the first of each are two round trips, which end in the same turn of the loop
+        tasks.append(asyncio.create_task(ask(times)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    gate.set()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*tasks)
+
+
 async def test_a_place_that_is_given_up_is_free(store: LimitStore, tenant: int) -> None:
     assert await full(store, claim(tenant, "n:1", user=1)) == [None]
     key = presence_key(tenant, "user:12")

@@ -205,6 +205,7 @@ async def test_presence_says_who_is_in_a_branch_wherever_they_are(
         assert found == {
             "users": [{"subject": "user:ann", "endpoints": {"waiter": 1, "admin": 1}, "nodes": names}],
             "sessions": [{"session": 77, "connections": 1, "nodes": [at_second]}],
+            "more": False,
             "silent": [],
         }
 

@@ -70,6 +70,17 @@ async def test_a_user_that_may_too_little_fails(valkey: ValkeyServer) -> None:
     assert wrong(findings) >= {("Redis permissions", "problem")}
 
 
+async def test_a_user_that_may_not_even_ask_is_told_what_else_is_missing(valkey: ValkeyServer) -> None:
+    with valkey.admin() as admin:
+        admin.execute_command("ACL", "SETUSER", "blind", "on", ">password", "~*", "&*", "+@all", "-info", "-xack")
+    status, findings = await examined(f"redis://blind:password@127.0.0.1:{valkey.port}/0")
+    assert status == 1
+    about = {finding["subject"]: finding["found"] for finding in findings if finding["level"] == "problem"}
+    assert set(about) == {"Redis", "Redis permissions"}
+    assert "does not permit it" in about["Redis"]
+    assert "cannot acknowledge critical events" in about["Redis permissions"]
+
+
 async def test_warnings_fail_only_where_strictness_is_asked_for(valkey: ValkeyServer) -> None:
     status, findings = await examined(valkey.url)
     assert wrong(findings) == {("secrets", "warning"), ("origins", "warning")}

@@ -32,6 +32,8 @@ def keyed(valkey: ValkeyServer) -> Iterator[RunningGateway]:
 @pytest.fixture(scope="module")
 def operations(keyed: RunningGateway) -> list[Any]:
     document = httpx.get(f"{keyed.http}/openapi.json").json()
+    # The operator API has a file of its own: its routes change things.
+    document["paths"] = {path: of for path, of in document["paths"].items() if not path.startswith("/api/")}
     return [found.ok() for found in schemathesis.openapi.from_dict(document).get_all_operations()]
 
 

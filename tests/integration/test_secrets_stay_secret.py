@@ -23,6 +23,7 @@ async def test_no_secret_and_no_token_is_in_logs_metrics_or_answers(tmp_path: Pa
         "GATEWAY_JWT_SECRET": "jwt-secret-0123456789-0123456789-abc",
         "GATEWAY_TABLE_TOKEN_SECRETS": "2026:table-secret-0123456789-0123456789",
         "GATEWAY_OPERATOR_KEY": "operator-key-0123456789-0123456789-ab",
+        "GATEWAY_API_OPERATE_KEYS": "support:operate-key-0123456789-0123456789-ab",
         "GATEWAY_REDIS_URL": valkey.url,
     }
     environment = {}
@@ -67,18 +68,33 @@ async def test_no_secret_and_no_token_is_in_logs_metrics_or_answers(tmp_path: Pa
                         assert await peer.close_code() == 4001
                 async with welcomed(gateway.ws, "/ws/waiter", named, subprotocols=["bearer", named]):
                     pass
+                operate_key = secrets["GATEWAY_API_OPERATE_KEYS"].removeprefix("support:")
+                revoked = await http.post(
+                    "/api/v1/revoke",
+                    json={"tenant": 1, "user": "nobody"},
+                    headers={"Authorization": f"Bearer {operate_key}"},
+                )
+                assert revoked.status_code == 200
                 answers = [
                     (await http.get(path, headers=headers)).text
-                    for path in ("/ws/health/detailed", "/ws/metrics", f"/ws/waiter?token={good}", "/openapi.json")
+                    for path in (
+                        "/ws/health/detailed",
+                        "/ws/metrics",
+                        f"/ws/waiter?token={good}",
+                        "/openapi.json",
+                        "/api/v1/status",
+                        "/api/v1/connections",
+                    )
                     for headers in (key_header, {"Authorization": "Bearer wrong-operator-key"})
                 ]
             gateway.process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(gateway.process.wait, 20)
         said = gateway.log_text() + "".join(answers)
     assert "revoked" in said
+    assert '"support"' in said or "key=support" in said, "who has done it is in the log, by name"
     assert "gateway_revocations_total" in said
     table_secret = secrets["GATEWAY_TABLE_TOKEN_SECRETS"].removeprefix("2026:")
-    for secret in (*secrets.values(), table_secret, shared, valkey.password, "wrong-operator-key"):
+    for secret in (*secrets.values(), table_secret, operate_key, shared, valkey.password, "wrong-operator-key"):
         assert secret not in said
     for token in (good, named, *bad):
         for part in token.split("."):

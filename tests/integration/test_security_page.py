@@ -8,14 +8,16 @@ import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
 from gateway.client import AsyncPublisher, AsyncRevoker
+from tests.support.api import Api, eventually
 from tests.support.clients import welcomed
 from tests.support.cluster import run_cluster
-from tests.support.gateway import run_gateway
+from tests.support.gateway import RunningGateway, run_gateway
 from tests.support.tokens import staff_token
 from tests.support.valkey import ValkeyServer, run_valkey
 
@@ -37,6 +39,30 @@ async def apply_acl(server: ValkeyServer, *, cluster: bool = False) -> None:
     async with Redis.from_url(server.url) as admin:
         for line in lines:
             await admin.execute_command(*shlex.split(line))
+
+
+async def use_the_api(server: ValkeyServer, gateway: RunningGateway, pubsub: str) -> None:
+    """Do by the operator API whatever it does in Redis; the last thing is a revocation."""
+    async with Redis.from_url(server.url) as admin, httpx.AsyncClient(timeout=20) as http:
+        letter = (
+            await admin.xadd("events:dlq", {"id": "5-5", "event": json.dumps(EVENT), "reason": "failed"})
+        ).decode()
+        with run_gateway(as_user(server, "gateway"), pubsub=pubsub) as other:
+            api, elsewhere = Api(http, gateway, None), Api(http, other, None)
+
+            async def nodes() -> int:
+                return len((await api.get("/nodes"))["nodes"])
+
+            await eventually(nodes, 2)
+            name = (await elsewhere.get("/connections", nodes="all"))["connections"][0]["connection"]
+            await api.post("/publish", {"events": [{"event": EVENT}, {"channel": "branch:5:waiters", "event": EVENT}]})
+            emitted = await api.post("/emit", {"events": [{"event": EVENT}, {"event": EVENT, "key": "api"}]})
+            assert len(emitted["results"]) == 2
+            await api.post(f"/dlq/{letter}/replay", None)
+            assert (await api.get("/dlq"))["entries"] == []
+            assert (await elsewhere.ask("DELETE", f"/connections/{name.partition('-')[0]}-9999")).status_code == 404
+            await api.post("/revoke", {"jti": "some-token"})
+            await elsewhere.post("/revoke", {"tenant": 1, "user": "12"})
 
 
 @pytest.mark.parametrize("pubsub", ["exact", "patterns"])
@@ -62,6 +88,8 @@ async def test_a_gateway_and_a_producer_work_with_their_users(pubsub: str, caplo
                 assert await publisher.emit(heard, key="order-1") == entry_id
                 await publisher.close()
                 assert (await peer.json())["event_id"] == entry_id
+                await use_the_api(server, gateway, pubsub)
+                assert await peer.close_code() == 4001
         for refusal in ("NOPERM", "ACL failure in script"):
             assert refusal not in caplog.text, "nothing that a gateway does is refused to it"
 
@@ -95,6 +123,8 @@ async def test_a_producer_can_do_nothing_else() -> None:
                 ("SET", "{tenant:1}:revoked:all", "0"),
                 ("SUBSCRIBE", "branch:5:kitchen"),
                 ("PUBLISH", "auth:revoked", "{}"),
+                ("PUBLISH", "gateway:nodes", "{}"),
+                ("ZADD", "{gateway:nodes}:roster", "1", "x"),
                 ("XREAD", "STREAMS", "events:critical", "0"),
                 ("XADD", "events:dlq", "*", "a", "b"),
                 ("CONFIG", "GET", "*"),
@@ -119,6 +149,7 @@ async def test_who_revokes_can_revoke_and_do_nothing_else(caplog: pytest.LogCapt
             assert await accounts.publish("auth:sectors", b"{}") == 0
             for attempt in (
                 ("PUBLISH", "branch:5:kitchen", "{}"),
+                ("PUBLISH", "gateway:nodes", "{}"),
                 ("XADD", "events:critical", "*", "a", "b"),
                 ("GET", "{tenant:1:branch:5}:head"),
                 ("SET", "{events:critical}:lease", "mine"),

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from gateway.broker.runtime_file import find_embedded_url
 from gateway.client import AsyncPublisher
+from scripts.clients import DEMO_MODULE
 from tests.support.clients import welcomed
 from tests.support.documents import ROOT, blocks
 from tests.support.serve import free_port
@@ -69,7 +70,8 @@ async def test_the_demo_guide_shows_an_evening_and_where_the_page_is(tmp_path: P
         assert "scripts.clients" in await prompt.run(f"{build.partition('#')[0]} --dry-run")
         shown = await prompt.run(f"{demo.partition('#')[0]} --seconds 5 --port {port} 2>&1")
     assert "deliver" in shown
-    assert "/demo" in shown
+    # Where there is no Node, the page cannot have been built, and is not promised.
+    assert ("/demo" if DEMO_MODULE.exists() else "make clients") in shown
 
 
 async def test_the_readmes_second_command_is_what_runs_this(tmp_path: Path) -> None:

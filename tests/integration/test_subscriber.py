@@ -15,6 +15,7 @@ from gateway.errors import BrokerError
 from gateway.fanout.base import CoreStats, Occupancy, Submission
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
+from gateway.ingest.pubsub_link import LinkOptions
 from gateway.ingest.subscriber import RedisSubscriber
 from gateway.protocol.audiences import PATTERNS
 from gateway.protocol.routing import RoutingTable
@@ -46,13 +47,15 @@ class Node:
             RoutingTable(),
             self,
             # Short waits and a patient breaker: its own times are tested with a clock that tests move.
-            breaker=CircuitBreaker("pubsub", clock, failures=1_000),
-            jitter=DecorrelatedJitter(0.01, 0.05),
+            LinkOptions(
+                breaker=CircuitBreaker("pubsub", clock, failures=1_000),
+                jitter=DecorrelatedJitter(0.01, 0.05),
+                clock=clock,
+                ping_interval=ping_interval,
+                answer_timeout=ping_interval,
+            ),
             drop_rate=EventDropRateTracker(clock),
             observer=self,
-            clock=clock,
-            ping_interval=ping_interval,
-            answer_timeout=ping_interval,
         )
 
     def submit_many(self, items: Sequence[Submission]) -> list[bool]:

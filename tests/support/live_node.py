@@ -17,6 +17,7 @@ from gateway.broker.streams_base import RelayEntry, RoomBatch
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.live_interest import LiveInterest
 from gateway.ingest.live_subscriber import LiveSubscriber
+from gateway.ingest.pubsub_link import LinkOptions
 from gateway.protocol.keys import head_key, history_key, live_channel
 from gateway.protocol.live import CriticalEvent, encode_live
 from gateway.protocol.positions import ZERO, Position, position_of
@@ -57,14 +58,16 @@ class LiveNode:
             RedisHistory(self.commands),
             self.interest,
             self.fanout,
-            breaker=_patient("live", clock),
-            jitter=DecorrelatedJitter(0.5, 2.0),
+            LinkOptions(
+                breaker=_patient("live", clock),
+                jitter=DecorrelatedJitter(0.5, 2.0),
+                clock=clock,
+                ping_interval=ping_interval,
+                answer_timeout=ping_interval,
+                sleep=clock.sleep,
+            ),
             drop_rate=EventDropRateTracker(clock),
             observer=self.observer,
-            clock=clock,
-            ping_interval=ping_interval,
-            answer_timeout=ping_interval,
-            sleep=clock.sleep,
         )
 
     def payloads(self, room: Room) -> list[bytes]:

@@ -12,6 +12,7 @@ from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.live_base import RepairCause
 from gateway.ingest.live_interest import LiveInterest
 from gateway.ingest.live_subscriber import LiveSubscriber
+from gateway.ingest.pubsub_link import LinkOptions
 from gateway.ingest.room_ring import NODE_RING_BYTES, RingBudget
 from gateway.protocol.keys import live_channel
 from gateway.protocol.live import LiveMessage, encode_live
@@ -157,15 +158,17 @@ class LiveRig:
             self.history,
             self.interest,
             self.fanout,
-            breaker=CircuitBreaker("live", self.time),
-            jitter=DecorrelatedJitter(1, 30, lambda low, high: high),
+            LinkOptions(
+                breaker=CircuitBreaker("live", self.time),
+                jitter=DecorrelatedJitter(1, 30, lambda low, high: high),
+                clock=self.time,
+                # The reader's time-outs are real time, of which there is none here.
+                ping_interval=3_600,
+                answer_timeout=3_600,
+                sleep=self.time.sleep,
+            ),
             drop_rate=self.drop_rate,
             observer=self.observer,
-            clock=self.time,
-            # The reader's time-outs are real time, of which there is none here.
-            ping_interval=3_600,
-            answer_timeout=3_600,
-            sleep=self.time.sleep,
             uniform=lambda low, high: (low + high) / 2,
         )
 

@@ -15,7 +15,7 @@ from gateway.broker.streams_base import RelayResult, RoomBatch
 from gateway.protocol.keys import fence_key, head_key, history_key, live_channel
 from gateway.protocol.live import CriticalEvent, join_audiences, split_audiences
 from gateway.protocol.position_rule import HistoryPage, HistoryView, after
-from gateway.protocol.positions import ZERO, Position, entry_id, is_position, position_of
+from gateway.protocol.positions import ZERO, Position, entry_id, is_position, parse_id, position_of
 from gateway.types import Room
 
 HISTORY_EVENTS: Final = 1_000
@@ -96,6 +96,22 @@ class RedisHistory:
             _log.warning("a history holds an entry that is none of the relay's: %s", error, extra={"key": key})
             return HistoryPage(known=False, entries=(), more=False, head=_head(head) or ZERO)
         return HistoryPage(known=True, entries=events[:limit], more=len(events) > limit, head=_head(head) or ZERO)
+
+    async def entry(self, room: Room, event_id: str) -> CriticalEvent | None:
+        """The event with this id, if the room's history holds it.
+
+        Raises:
+            ValueError: it is no stream id.
+            BrokerError: the server is away, refuses, or does not answer in time.
+        """
+        parse_id(event_id)
+        async with self._commands.asking() as client:
+            call: Any = client
+            found = await call.xrange(history_key(room), min=event_id, max=event_id)
+        try:
+            return _event(*found[0]) if found else None
+        except (KeyError, ValueError):
+            return None  # not written by a relay
 
     async def relay(self, batches: Sequence[RoomBatch], *, fence: int, refeed: bool) -> list[RelayResult]:
         """See `HistoryWriter.relay`. One round trip, but for a server that does not know the script yet."""

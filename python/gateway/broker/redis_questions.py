@@ -27,6 +27,9 @@ AskAll = Callable[[Sequence[Question]], Awaitable[Sequence[ClaimAnswer | Excepti
 """One round trip: an answer or an error for each question, in order; raises where all have failed."""
 
 
+_Asked = tuple[Question, asyncio.Future[ClaimAnswer]]
+
+
 class SharedQuestions:
     """Gathers questions until the loop's next turn, and while pipelines are under way. For one event loop.
 
@@ -36,8 +39,9 @@ class SharedQuestions:
 
     def __init__(self, ask_all: AskAll) -> None:
         self._ask_all = ask_all
-        self._waiting: list[tuple[Question, asyncio.Future[ClaimAnswer]]] = []
+        self._waiting: list[_Asked] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running = 0  # of those, the ones that will look at what waits once more
 
     async def ask(self, question: Question) -> ClaimAnswer:
         """The answer to one question.
@@ -47,31 +51,39 @@ class SharedQuestions:
         """
         answer: asyncio.Future[ClaimAnswer] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
-        if len(self._tasks) < IN_FLIGHT:
+        if self._running < IN_FLIGHT:
+            self._running += 1
             task = asyncio.create_task(self._run(), name="shared-questions")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await answer
 
     async def _run(self) -> None:
-        while batch := self._take():
-            try:
-                answers = await self._ask_all([question for question, _ in batch])
-            except asyncio.CancelledError:
-                for _, waiting in batch:
-                    waiting.cancel()
-                raise
-            except Exception as error:  # noqa: BLE001 - raised where each of them waits
-                answers = [error] * len(batch)
-            for (_, waiting), answer in zip(batch, answers, strict=True):
-                if waiting.done():
-                    continue  # it was cancelled
-                if isinstance(answer, Exception):
-                    waiting.set_exception(answer)
-                else:
-                    waiting.set_result(answer)
+        try:
+            while batch := self._take():
+                await self._answer(batch)
+        finally:
+            # In the same step in which nothing was found to wait: whoever asks next starts another one.
+            self._running -= 1
 
-    def _take(self) -> list[tuple[Question, asyncio.Future[ClaimAnswer]]]:
+    async def _answer(self, batch: Sequence[_Asked]) -> None:
+        try:
+            answers = await self._ask_all([question for question, _ in batch])
+        except asyncio.CancelledError:
+            for _, waiting in batch:
+                waiting.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - raised where each of them waits
+            answers = [error] * len(batch)
+        for (_, waiting), answer in zip(batch, answers, strict=True):
+            if waiting.done():
+                continue  # it was cancelled
+            if isinstance(answer, Exception):
+                waiting.set_exception(answer)
+            else:
+                waiting.set_result(answer)
+
+    def _take(self) -> list[_Asked]:
         there = [(question, waiting) for question, waiting in self._waiting if not waiting.done()]
         self._waiting = there[MOST:]
         return there[:MOST]

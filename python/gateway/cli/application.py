@@ -11,6 +11,7 @@ import typer
 from gateway.cli import (
     config,
     connections,
+    delivery,
     demo,
     dlq,
     dlq_emptying,
@@ -81,6 +82,7 @@ _add(application, tail.tail, tail.EXAMPLES)
 _add(application, top.top, top.EXAMPLES)
 _add(application, connections.connections, connections.EXAMPLES)
 _add(application, rooms.rooms, rooms.EXAMPLES)
+_add(application, delivery.delivery, delivery.EXAMPLES)
 _add(application, doctor.doctor, doctor.EXAMPLES)
 _add(application, config.config, config.EXAMPLES)
 _add(application, demo.demo, demo.EXAMPLES)

@@ -93,7 +93,7 @@ def connections(
     else:
         note("nobody is connected who would fit")
     if pages[-1].get("cursor") is not None:
-        note(f"there are more than {limit}; --limit 0 shows every one")
+        note(f"the list ends after {limit}, and there may be more; --limit 0 shows every one")
     note_silent(pages)
 
 

@@ -99,7 +99,9 @@ class OperatorApi:
             if left is not None:
                 left -= len(found)
             yield answer
-            if (cursor := answer.get("cursor")) is None or not found:
+            before, cursor = cursor, answer.get("cursor")
+            # A page may be short or even empty though others follow, but each cursor leads further.
+            if cursor in (None, before):
                 return
 
     def _ask(self, target: str) -> tuple[int, Message, bytes]:

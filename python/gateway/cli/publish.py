@@ -14,7 +14,7 @@ from gateway.cli.redis_url import find_redis_url
 from gateway.cli.routing import routing_of
 from gateway.cli.speech import examples, note, result
 from gateway.errors import EventRefusedError
-from gateway.protocol.audiences import AudienceKind, parse_channel
+from gateway.protocol.audiences import CHANNEL_FORMS, parse_channel
 from gateway.protocol.events import parse_event
 from gateway.protocol.routing import RoutingTable
 from gateway.redis_url import RedisKind, parse_redis_url
@@ -63,9 +63,8 @@ async def _publish(url: str, channel: str, payload: bytes) -> int:
 def _check(name: str, payload: bytes, routing: RoutingTable) -> None:
     channel = parse_channel(name)
     if channel is None:
-        forms = ", ".join(kind.of(5) for kind in AudienceKind)
         raise typer.BadParameter(
-            f"{name!r} is not a channel of the gateway; expected one like {forms}", param_hint="CHANNEL"
+            f"{name!r} is not a channel of the gateway; expected one like {CHANNEL_FORMS}", param_hint="CHANNEL"
         )
     try:
         routing.route_channel(parse_event(payload), channel)

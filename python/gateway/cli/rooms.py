@@ -52,7 +52,7 @@ def rooms(
     else:
         note("nobody is in any branch" + (f" of tenant {tenant}" if tenant else ""))
     if pages[-1].get("cursor") is not None:
-        note(f"there are more than {limit}; --limit 0 shows every one")
+        note(f"the list ends after {limit}, and there may be more; --limit 0 shows every one")
     note_silent(pages)
 
 

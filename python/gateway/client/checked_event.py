@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.protocol.audiences import AudienceKind, parse_channel
+from gateway.protocol.audiences import CHANNEL_FORMS, parse_channel
 from gateway.protocol.events import DropReason, parse_event, refuse
 from gateway.protocol.routing import RoutingTable
 
@@ -24,8 +24,7 @@ def for_channel(routing: RoutingTable, channel: str, event: JsonEvent) -> bytes:
     """
     parsed = parse_channel(channel)
     if parsed is None:
-        forms = ", ".join(kind.of(5) for kind in AudienceKind)
-        raise refuse(DropReason.CHANNEL_MISMATCH, f"{channel!r} is no channel; expected one like {forms}")
+        raise refuse(DropReason.CHANNEL_MISMATCH, f"{channel!r} is no channel; expected one like {CHANNEL_FORMS}")
     payload = _encode(event)
     routing.route_channel(parse_event(payload), parsed)
     return payload

@@ -163,6 +163,11 @@ class AsgiOwner:
         self._pushed(found, found.push(message))
         return fate if found.state is State.OPEN else Fate.LOST
 
+    def waiting(self, connection: ConnectionId) -> int | None:
+        """Bytes that wait for a connection, held ones too; None when it is closing or gone."""
+        found = self._open(connection)
+        return None if found is None else found.waiting
+
     def is_resuming(self, connection: ConnectionId) -> bool:
         """Whether a connection has yet to be given its last page."""
         found = self._connections.get(connection)

@@ -677,6 +677,10 @@ class Fanout(Protocol):
         """See `FanoutCore.measures`. Any thread."""
         ...
 
+    def waiting(self, connection: ConnectionId) -> int | None:
+        """Bytes that wait for a connection; None where a reactor alone knows, or it has left."""
+        ...
+
     def outbox_bytes(self) -> int:
         """Bytes that wait in all outboxes of the node. Any thread."""
         ...

@@ -318,6 +318,10 @@ class NodeFanout:
         """See `FanoutCore.list`."""
         return self._core.list(tenant, cursor, limit)
 
+    def waiting(self, connection: ConnectionId) -> int | None:
+        """See `Fanout.waiting`."""
+        return self._owner.waiting(connection)
+
     def stats(self) -> CoreStats:
         """See `FanoutCore.stats`. Any thread."""
         return self._core.stats()

@@ -6,21 +6,38 @@ Nothing is counted along the way: the core is asked, page by page, and gives the
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from gateway.errors import ConnectionGoneError
 from gateway.fanout.base import ConnectionInfo, Fanout
-from gateway.hub.census_views import ConnectionView, Group, Presence, RoomView
+from gateway.hub.census_views import ConnectionView, Found, Group, Presence, RoomsFound, RoomView
 from gateway.hub.label import Label
+from gateway.hub.node_question import MAX_ANSWER_BYTES
 from gateway.protocol.positions import Position
-from gateway.types import ConnectionId, Room
+from gateway.types import Clock, ConnectionId, Room
 
-PAGE: Final = 256
+PAGE: Final = 64
 """Connections that are looked at between two turns of the event loop: about a millisecond."""
+
+MOST_BYTES: Final = MAX_ANSWER_BYTES // 2
+"""JSON of one page; with the one thing that goes over it, it is still an answer."""
+
+MOST_PRESENT: Final = 5_000
+"""Users, and table sessions, of one branch that a node names: a megabyte. Restaurants have fewer."""
+
+LOOK_SECONDS: Final = 0.5
+"""How long a page of connections may take to be found: half of what other nodes wait for it."""
+
+SHARE: Final = 5.0
+"""A count of all rooms is good for so many times as long as it took, and at least for `FRESH_SECONDS`: however many
+people look, no more than a sixth of the event loop's time goes into counting."""
+
+FRESH_SECONDS: Final = 1.0
 
 
 class Wanted(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,6 +62,13 @@ class Wanted(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.endpoint is None or endpoint_of(info) == self.endpoint
 
 
+class _Count(NamedTuple):
+    """Connections by room, and by audience of a room."""
+
+    members: Counter[Room]
+    audiences: defaultdict[Room, Counter[str]]
+
+
 class Census:
     """Looks at this node's connections. For one event loop.
 
@@ -52,57 +76,99 @@ class Census:
     """
 
     def __init__(
-        self, fanout: Fanout, node: str, position: Callable[[Room], Position | None], *, page: int = PAGE
+        self,
+        fanout: Fanout,
+        node: str,
+        position: Callable[[Room], Position | None],
+        clock: Clock,
+        *,
+        page: int = PAGE,
     ) -> None:
         """`node`: this node's name; `position`: up to where it has submitted a room, None where that is not known."""
         self._fanout = fanout
         self._node = node
         self._position = position
+        self._clock = clock
         self._page = page
+        self._counting = asyncio.Lock()
+        self._good_until = -math.inf
+        self._last_count = _Count(Counter(), defaultdict(Counter))
 
-    async def connections(self, wanted: Wanted, after: int, limit: int) -> list[ConnectionView]:
-        """The connections that are wanted with a number above `after`, oldest first, at most `limit`."""
+    async def connections(self, wanted: Wanted, after: int, limit: int) -> Found:
+        """The connections that are wanted with a number above `after`, oldest first, at most `limit`.
+
+        Who is asked for somebody rare among very many looks for `LOOK_SECONDS`, and says how far it came.
+        """
         found: list[ConnectionView] = []
+        size = 0
+        until = self._clock.monotonic() + LOOK_SECONDS
         async for info in self._candidates(wanted, after):
             if wanted.includes(info):
                 found.append(self._view(info))
+                size += len(msgspec.json.encode(found[-1]))
                 if len(found) == limit:
                     break
-        return found
+            if size > MOST_BYTES or self._clock.monotonic() >= until:
+                return Found(found, info.connection)
+        return Found(found)
 
-    async def rooms(self, tenant: int | None, after: Room, limit: int) -> list[RoomView]:
-        """The rooms with members that sort behind `after`, in order, at most `limit`."""
-        members: Counter[Room] = Counter()
-        audiences: defaultdict[Room, Counter[str]] = defaultdict(Counter)
+    async def rooms(self, tenant: int | None, after: Room, limit: int) -> RoomsFound:
+        """The rooms with members that sort behind `after`, in order, at most `limit`.
+
+        Of all tenants together they are counted at most every `FRESH_SECONDS`, see `SHARE`.
+        """
+        count = await (self._shared_count() if tenant is None else self._count(tenant))
+        found: list[RoomView] = []
+        size = 0
+        for room in sorted(room for room in count.members if room > after)[:limit]:
+            if size > MOST_BYTES:
+                return RoomsFound(found, is_cut=True)
+            audiences = dict(sorted(count.audiences[room].items()))
+            found.append(RoomView(*room, count.members[room], audiences, self._position(room)))
+            size += len(msgspec.json.encode(found[-1]))
+        return RoomsFound(found)
+
+    async def _shared_count(self) -> _Count:
+        async with self._counting:  # whoever comes meanwhile gets the same
+            if self._clock.monotonic() >= self._good_until:
+                begun = self._clock.monotonic()
+                self._last_count = await self._count(None)
+                now = self._clock.monotonic()
+                self._good_until = now + max(FRESH_SECONDS, SHARE * (now - begun))
+            return self._last_count
+
+    async def _count(self, tenant: int | None) -> _Count:
+        count = _Count(Counter(), defaultdict(Counter))
         async for info in self._all(tenant, 0):
             for room, names in info.memberships:
-                if room > after:
-                    members[room] += 1
-                    audiences[room].update(names)
-        return [
-            RoomView(
-                room.tenant, room.branch, members[room], dict(sorted(audiences[room].items())), self._position(room)
-            )
-            for room in sorted(members)[:limit]
-        ]
+                count.members[room] += 1
+                count.audiences[room].update(names)
+        return count
 
     async def presence(self, room: Room) -> Presence:
-        """Who is in a room."""
+        """Who is in a room, up to `MOST_PRESENT` users and as many table sessions."""
         users: defaultdict[str, Counter[str]] = defaultdict(Counter)
         sessions: Counter[int] = Counter()
+        is_cut = False
         async for info in self._all(room.tenant, 0):
             if all(member.room != room for member in info.memberships):
                 continue
             subject = subject_of(info)
             kind, _, name = subject.partition(":")
             if kind == "session":
+                if int(name) not in sessions and len(sessions) == MOST_PRESENT:
+                    is_cut = True
+                    continue
                 sessions[int(name)] += 1
+            elif subject not in users and len(users) == MOST_PRESENT:
+                is_cut = True
             else:
                 users[subject][endpoint_of(info) or "other"] += 1
         nodes = (self._node,)
         return Presence(
             {subject: Group(dict(counts), nodes) for subject, counts in users.items()},
             {session: Group({"diner": count}, nodes) for session, count in sessions.items()},
+            is_cut,
         )
 
     async def _candidates(self, wanted: Wanted, after: int) -> AsyncIterator[ConnectionInfo]:
@@ -143,7 +209,7 @@ class Census:
             audiences=sorted({name for member in info.memberships for name in member.audiences}),
             since=Label.decode(identity.label).since if identity.label else None,
             expires_at=identity.expires_at,
-            outbox_bytes=None,
+            outbox_bytes=self._fanout.waiting(info.connection),
             positions={str(branch): text for branch, text in self._fanout.positions(info.connection).items()},
         )
 

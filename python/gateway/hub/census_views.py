@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -38,6 +38,13 @@ class ConnectionView(msgspec.Struct, frozen=True):
     positions: dict[str, str]
 
 
+class Found(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Connections of one node; `looked_up_to` is the number of the last one looked at, where the look ended early."""
+
+    connections: list[ConnectionView]
+    looked_up_to: int | None = None
+
+
 class RoomView(msgspec.Struct, frozen=True):
     """One room that has members.
 
@@ -55,6 +62,18 @@ class RoomView(msgspec.Struct, frozen=True):
     audiences: dict[str, int]
     position: str | None
 
+    @property
+    def key(self) -> tuple[int, int]:
+        """Tenant and branch, which rooms are in the order of."""
+        return self.tenant, self.branch
+
+
+class RoomsFound(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Rooms of one node; `is_cut` says that there would be more, and that these are much enough."""
+
+    rooms: list[RoomView]
+    is_cut: bool = False
+
 
 class Group(msgspec.Struct, frozen=True):
     """Connections of one user or table session: how many by endpoint, and on which nodes."""
@@ -64,36 +83,41 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """Who is in a room: users by subject, table sessions by number."""
+    """Who is in a room: users by subject, table sessions by number; `is_cut` says that there are more."""
 
     users: dict[str, Group]
     sessions: dict[int, Group]
+    is_cut: bool = False
 
 
-def merge_rooms(lists: Iterable[list[RoomView]], limit: int) -> list[RoomView]:
-    """The first `limit` rooms of several nodes' lists, counted together.
+def merge_rooms(lists: Sequence[RoomsFound], limit: int) -> tuple[list[RoomView], bool]:
+    """The first `limit` rooms of several nodes' lists, counted together; and whether there are more.
 
-    Each list must be in order, begin where the others do, and be complete up to its own end or `limit`. A room's
-    position is the first one that is known: nodes that are in step have the same.
+    Each list must be in order, begin where the others do, and hold more than `limit` rooms, all, or say that it is cut:
+    nothing is shown then that the rest of it may hold too. A room's position is the first one that is known: nodes that
+    are in step have the same.
     """
     merged: dict[tuple[int, int], RoomView] = {}
-    for room in (room for rooms in lists for room in rooms):
-        key = (room.tenant, room.branch)
-        before = merged.get(key)
-        merged[key] = room if before is None else _sum(before, room)
-    return [merged[key] for key in sorted(merged)[:limit]]
+    for room in (room for found in lists for room in found.rooms):
+        before = merged.get(room.key)
+        merged[room.key] = room if before is None else _sum(before, room)
+    ends = [found.rooms[-1].key for found in lists if found.is_cut]
+    complete = sorted(key for key in merged if not ends or key <= min(ends))
+    return [merged[key] for key in complete[:limit]], bool(ends) or len(complete) > limit
 
 
 def merge_presence(parts: Iterable[Presence]) -> Presence:
     """Who is in a room on any of several nodes."""
     users: dict[str, Group] = {}
     sessions: dict[int, Group] = {}
+    is_cut = False
     for part in parts:
+        is_cut |= part.is_cut
         for subject, group in part.users.items():
             users[subject] = _join(users.get(subject), group)
         for session, group in part.sessions.items():
             sessions[session] = _join(sessions.get(session), group)
-    return Presence(dict(sorted(users.items())), dict(sorted(sessions.items())))
+    return Presence(dict(sorted(users.items())), dict(sorted(sessions.items())), is_cut)
 
 
 def _sum(one: RoomView, other: RoomView) -> RoomView:

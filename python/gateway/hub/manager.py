@@ -43,6 +43,7 @@ from gateway.hub.refresh import ConnectionRefresh, RefreshGuard, positions_of
 from gateway.hub.revalidation import Revalidation
 from gateway.hub.rights import Rights
 from gateway.hub.sectors import CachedSectorDirectory
+from gateway.hub.slow_clients import SlowClient, SlowClients
 from gateway.ingest.live_base import RoomInterest
 from gateway.ingest.resume_base import Resumption
 from gateway.protocol import messages
@@ -89,6 +90,7 @@ class ConnectionManager:
 
     Attributes:
         node: this node's name, drawn at start.
+        slow_clients: who was closed for reading too slowly.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class ConnectionManager:
         self._clock = clock
         self._heartbeat = heartbeat
         self.node = secrets.token_hex(4)
+        self.slow_clients = SlowClients()
         self._guard = RefreshGuard(clock)
         self._refresh = refresh
         self._rights = rights
@@ -237,14 +240,19 @@ class ConnectionManager:
         if notice.code == WSCloseCode.RATE_LIMITED:
             self._penalties.impose(notice.identity.tenant, notice.identity.keys[0])
         self._observer.on_disconnected(label.endpoint, notice.identity.tenant, notice.code)
+        name, tenant, subject = self.connection_name(notice.connection), notice.identity.tenant, notice.identity.keys[0]
+        now = self._clock.time()
+        seconds = int(now) - label.since
+        if notice.code == WSCloseCode.SERVER_OVERLOADED:
+            self.slow_clients.add(SlowClient(now, name, tenant, subject, label.endpoint, seconds))
         _log.info(
             "disconnected",
             endpoint=label.endpoint,
-            connection=self.connection_name(notice.connection),
-            tenant=notice.identity.tenant,
-            subject=notice.identity.keys[0],
+            connection=name,
+            tenant=tenant,
+            subject=subject,
             code=notice.code,
-            seconds=int(self._clock.time()) - label.since,
+            seconds=seconds,
         )
 
     def _on_message(self, notice: MessageNotice) -> None:

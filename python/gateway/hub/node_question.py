@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
+from gateway.telemetry.logging import get_logger
+
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
 """An answer's JSON. Lists come in pages far below it."""
+
+T = TypeVar("T")
+
+_log = get_logger("gateway.hub.node_talk")
 
 _Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.]{1,64}\Z")]
 
@@ -55,6 +61,21 @@ class Answers(msgspec.Struct, frozen=True):
 
     bodies: dict[str, bytes]
     silent: tuple[str, ...]
+
+    def read(self, kind: type[T]) -> tuple[dict[str, T], tuple[str, ...]]:
+        """The answers by node, in the order of names, and the silent nodes.
+
+        One that cannot be read is as good as none: a node of another version may say other things.
+        """
+        found: dict[str, T] = {}
+        silent = list(self.silent)
+        for node, body in sorted(self.bodies.items()):
+            try:
+                found[node] = msgspec.json.decode(body, type=kind)
+            except msgspec.DecodeError as error:
+                _log.warning("a node's answer cannot be read; it may be of another version", node=node, why=str(error))
+                silent.append(node)
+        return found, tuple(sorted(silent))
 
 
 _decode_question = msgspec.json.Decoder(Question).decode

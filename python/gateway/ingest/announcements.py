@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from gateway.broker.base import Broker, PubSubBatch, PubSubMessage
 from gateway.fanout.base import Occupancy
 from gateway.ingest.announcements_base import AnnouncementListener, AnnouncementObserver
 from gateway.ingest.interest import Interest
-from gateway.ingest.pubsub_link import PubSubLink
+from gateway.ingest.linked import LinkedSubscriber
+from gateway.ingest.pubsub_link import LinkOptions
 from gateway.protocol.node_keys import NODES_CHANNEL
 from gateway.protocol.rights import (
     REVOKED_CHANNEL,
@@ -18,16 +18,13 @@ from gateway.protocol.rights import (
     parse_revocation,
     parse_sector_change,
 )
-from gateway.resilience.circuit_breaker import CircuitBreaker
-from gateway.resilience.jitter import DecorrelatedJitter
-from gateway.types import Clock
 
 CHANNELS = (REVOKED_CHANNEL, SECTORS_CHANNEL, NODES_CHANNEL)
 
 _log = logging.getLogger("gateway.ingest.announcements")
 
 
-class AnnouncementSubscriber:
+class AnnouncementSubscriber(LinkedSubscriber):
     """Keeps one connection subscribed to the channels of rights and of the nodes, and passes on what it brings.
 
     Its own connection, so that a flood of events neither delays a revocation nor, when Redis cuts who reads too slowly,
@@ -38,13 +35,8 @@ class AnnouncementSubscriber:
     Args:
         broker: where the connection comes from.
         listener: is told.
-        breaker: of duty `announcements`, this subscriber's own.
-        jitter: the waits between attempts to connect.
+        link: of duty `announcements`.
         observer: sees the counts.
-        clock: `monotonic` is used.
-        ping_interval: see `PubSubLink`.
-        answer_timeout: see `PubSubLink`.
-        sleep: waits for some seconds; tests hand in one that does not.
         on_question: is given what other nodes ask; must return at once, and not raise.
     """
 
@@ -52,50 +44,17 @@ class AnnouncementSubscriber:
         self,
         broker: Broker,
         listener: AnnouncementListener,
+        link: LinkOptions,
         *,
-        breaker: CircuitBreaker,
-        jitter: DecorrelatedJitter,
         observer: AnnouncementObserver,
-        clock: Clock,
-        ping_interval: float = 15.0,
-        answer_timeout: float = 5.0,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         on_question: Callable[[bytes], None] | None = None,
     ) -> None:
+        interest = Interest()
+        interest.on_occupancy(Occupancy(occupied=CHANNELS))
+        super().__init__("announcements", broker, interest, link)
         self._listener = listener
         self._on_question = on_question
         self._observer = observer
-        interest = Interest()
-        interest.on_occupancy(Occupancy(occupied=CHANNELS))
-        self._link = PubSubLink(
-            "announcements",
-            broker,
-            interest,
-            self,
-            breaker=breaker,
-            jitter=jitter,
-            clock=clock,
-            ping_interval=ping_interval,
-            answer_timeout=answer_timeout,
-            sleep=sleep,
-        )
-
-    @property
-    def live(self) -> bool:
-        """Whether announcements are heard."""
-        return self._link.live
-
-    async def start(self) -> None:
-        """See `PubSubLink.start`."""
-        await self._link.start()
-
-    async def wait_live(self) -> None:
-        """See `PubSubLink.wait_live`."""
-        await self._link.wait_live()
-
-    async def stop(self, timeout: float = 5.0) -> None:
-        """See `PubSubLink.stop`."""
-        await self._link.stop(timeout)
 
     # --- LinkListener -------------------------------------------------------------------------------------------
 

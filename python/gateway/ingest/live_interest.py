@@ -13,7 +13,7 @@ from gateway.errors import BrokerError
 from gateway.fanout.base import Occupancy
 from gateway.ingest.interest import Interest
 from gateway.ingest.room_cursor import RoomCursor
-from gateway.ingest.room_ring import RingBudget
+from gateway.ingest.room_ring import RingBudget, RoomRing
 from gateway.protocol.keys import live_channel
 from gateway.protocol.positions import Position
 from gateway.types import Clock, Room
@@ -74,6 +74,11 @@ class LiveInterest:
         """See `RoomInterest.position`."""
         cursor = self._cursors.get(live_channel(room))
         return None if cursor is None else cursor.position
+
+    def ring(self, room: Room) -> RoomRing | None:
+        """The room's last events; None for a room that is not followed."""
+        cursor = self._cursors.get(live_channel(room))
+        return None if cursor is None else cursor.ring
 
     # --- what the node needs ------------------------------------------------------------------------------------
 

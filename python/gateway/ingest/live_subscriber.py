@@ -6,25 +6,25 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from gateway.broker.base import Broker, PubSubBatch, PubSubMessage
 from gateway.broker.streams_base import RoomHistory
 from gateway.errors import BrokerError
 from gateway.ingest.drop_rate import EventDropRateTracker
+from gateway.ingest.linked import LinkedSubscriber
 from gateway.ingest.live_base import LiveObserver, RoomFanout
 from gateway.ingest.live_interest import LiveInterest
-from gateway.ingest.pace import BATCH_EVENTS, WorkerPace
-from gateway.ingest.pubsub_link import PubSubLink
+from gateway.ingest.pace import WorkerPace
+from gateway.ingest.pubsub_link import LinkOptions
 from gateway.ingest.room_check import RoomCheck
 from gateway.ingest.room_cursor import RoomCursor
 from gateway.ingest.room_feed import SOURCE, RoomFeed
 from gateway.ingest.room_repair import RoomRepair
 from gateway.protocol.events import DropReason
 from gateway.protocol.live import LiveMessage, decode_live
-from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.resilience.jitter import DecorrelatedJitter
-from gateway.types import Clock
 
 CHECK_SECONDS = 10.0
 """Between two comparisons of all cursors with their heads, on average."""
@@ -38,7 +38,7 @@ HEADS_SECONDS = (0.1, 2.0)
 _log = logging.getLogger("gateway.ingest")
 
 
-class LiveSubscriber:
+class LiveSubscriber(LinkedSubscriber):
     """Keeps the live channels that `LiveInterest` asks for, and every room's cursor in step with history.
 
     A live message whose `prev` is the cursor is submitted; anything else is repaired from history. A lost connection
@@ -51,14 +51,9 @@ class LiveSubscriber:
         history: where rooms are read.
         interest: which rooms; nobody else may drive it.
         fanout: takes events and announcements.
-        breaker: of duty `live`, this subscriber's own.
-        jitter: the waits between attempts to connect.
+        link: of duty `live`; its clock and its sleep serve for everything.
         drop_rate: is told how many best-effort events were dropped.
         observer: sees counts, repairs, gaps and rooms that are behind.
-        clock: `monotonic` paces checks, and `time` says when a batch was read.
-        ping_interval: see `PubSubLink`.
-        answer_timeout: see `PubSubLink`.
-        sleep: waits for some seconds; tests hand in one that does not.
         uniform: draws a float between two bounds, for the time of the next check.
     """
 
@@ -68,45 +63,24 @@ class LiveSubscriber:
         history: RoomHistory,
         interest: LiveInterest,
         fanout: RoomFanout,
+        link: LinkOptions,
         *,
-        breaker: CircuitBreaker,
-        jitter: DecorrelatedJitter,
         drop_rate: EventDropRateTracker,
         observer: LiveObserver,
-        clock: Clock,
-        ping_interval: float = 15.0,
-        answer_timeout: float = 5.0,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
+        super().__init__("live-subscriber", broker, interest.channels, link)
         self._interest = interest
         self._observer = observer
-        self._clock = clock
-        self._sleep = sleep
+        self._clock = link.clock
+        self._sleep = link.sleep
         self._uniform = uniform
-        self._pace = WorkerPace(fanout, clock)
+        self._pace = WorkerPace(fanout, link.clock)
         self._feed = RoomFeed(fanout, observer, drop_rate)
-        self._repair = RoomRepair(history, fanout, self._feed, pace=self._pace, observer=observer, sleep=sleep)
-        self._check = RoomCheck(history, self._feed, self._repair, on_adopted=interest.adopted, sleep=sleep)
+        self._repair = RoomRepair(history, fanout, self._feed, pace=self._pace, observer=observer, sleep=link.sleep)
+        self._check = RoomCheck(history, self._feed, self._repair, on_adopted=interest.adopted, sleep=link.sleep)
         self._drop_rate = drop_rate
-        self._link = PubSubLink(
-            "live-subscriber",
-            broker,
-            interest.channels,
-            self,
-            breaker=breaker,
-            jitter=jitter,
-            clock=clock,
-            ping_interval=ping_interval,
-            answer_timeout=answer_timeout,
-            sleep=sleep,
-        )
         self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def live(self) -> bool:
-        """Whether the connection stands and Redis has answered on it; for readiness."""
-        return self._link.live
 
     @property
     def behind(self) -> int:
@@ -115,20 +89,16 @@ class LiveSubscriber:
 
     async def start(self) -> None:
         """Begin to connect, in the background; a second call does nothing."""
-        await self._link.start()
+        await super().start()
         if not self._tasks:
             self._tasks = [
                 asyncio.create_task(self._begin_rooms(), name="live-begin"),
                 asyncio.create_task(self._keep_time(), name="live-check"),
             ]
 
-    async def wait_live(self) -> None:
-        """Return when the connection is live; wrap it in a time-out."""
-        await self._link.wait_live()
-
     async def stop(self, timeout: float = 5.0) -> None:
         """End the connection, waiting for at most `timeout` seconds, and every repair; no event is submitted after."""
-        await self._link.stop(timeout)
+        await super().stop(timeout)
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -144,9 +114,7 @@ class LiveSubscriber:
             # A part of a cluster is what a connection is elsewhere. Its rooms are repaired once they are confirmed.
             self._observer.on_interruption()
         received = self._clock.time()
-        for start in range(0, len(batch.messages), BATCH_EVENTS):
-            self._pass_on(batch.messages[start : start + BATCH_EVENTS], received)
-            await self._pace.let_workers_run()
+        await self._pace.in_batches(batch.messages, partial(self._pass_on, received=received))
 
     def on_live(self, outage: float | None) -> None:
         """See `LinkListener.on_live`."""

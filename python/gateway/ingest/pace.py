@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from gateway.fanout.base import MAX_ROOM_BROADCASTS, CoreStats
 from gateway.types import Clock
+
+Item = TypeVar("Item")
 
 BATCH_EVENTS = MAX_ROOM_BROADCASTS // 2
 """Events submitted before the workers have a turn: half of what one room may have under way."""
@@ -35,6 +38,12 @@ class WorkerPace:
     def __init__(self, fanout: Workers, clock: Clock) -> None:
         self._fanout = fanout
         self._clock = clock
+
+    async def in_batches(self, items: Sequence[Item], pass_on: Callable[[Sequence[Item]], None]) -> None:
+        """Pass on what one read brought, `BATCH_EVENTS` at a time, and let the workers run behind each."""
+        for start in range(0, len(items), BATCH_EVENTS):
+            pass_on(items[start : start + BATCH_EVENTS])
+            await self.let_workers_run()
 
     async def let_workers_run(self) -> None:
         """Give the workers of this loop a turn, and a few more while they are far behind.

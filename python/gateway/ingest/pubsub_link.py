@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.broker.base import Broker, PubSubBatch, PubSubConnection
@@ -16,6 +17,27 @@ from gateway.resilience.jitter import DecorrelatedJitter
 from gateway.types import Clock
 
 _log = logging.getLogger("gateway.ingest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkOptions:
+    """How a link connects, and how it waits.
+
+    Attributes:
+        breaker: of the connection's own duty.
+        jitter: the waits between attempts.
+        clock: `monotonic` is used, for the length of an outage.
+        ping_interval: seconds of silence after which Redis is pinged; the same again without a word is a cut.
+        answer_timeout: seconds that a new connection has for its first answers.
+        sleep: waits for some seconds; tests hand in one that does not.
+    """
+
+    breaker: CircuitBreaker
+    jitter: DecorrelatedJitter
+    clock: Clock
+    ping_interval: float = 15.0
+    answer_timeout: float = 5.0
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class LinkListener(Protocol):
@@ -50,38 +72,20 @@ class PubSubLink:
         broker: where connections come from.
         interest: which channels; nobody else may drive it.
         listener: is told what comes.
-        breaker: of this connection's own duty.
-        jitter: the waits between attempts.
-        clock: `monotonic` is used, for the length of an outage.
-        ping_interval: seconds of silence after which Redis is pinged; the same again without a word is a cut.
-        answer_timeout: seconds that a new connection has for its first answers.
-        sleep: waits for some seconds; tests hand in one that does not.
+        options: see there.
     """
 
     def __init__(
-        self,
-        name: str,
-        broker: Broker,
-        interest: Interest,
-        listener: LinkListener,
-        *,
-        breaker: CircuitBreaker,
-        jitter: DecorrelatedJitter,
-        clock: Clock,
-        ping_interval: float,
-        answer_timeout: float,
-        sleep: Callable[[float], Awaitable[None]],
+        self, name: str, broker: Broker, interest: Interest, listener: LinkListener, options: LinkOptions
     ) -> None:
         self._name = name
         self._broker = broker
         self._interest = interest
         self._listener = listener
-        self._breaker = breaker
-        self._jitter = jitter
-        self._clock = clock
-        self._ping_interval = ping_interval
-        self._answer_timeout = answer_timeout
-        self._sleep = sleep
+        self._options = options
+        self._breaker = options.breaker
+        self._jitter = options.jitter
+        self._clock = options.clock
         self._task: asyncio.Task[None] | None = None
         self._permit: Permit  # of the attempt, or the trial, that is under way
         self._live = asyncio.Event()
@@ -124,7 +128,7 @@ class PubSubLink:
                 _log.exception("the %s failed and connects anew", self._name)
             finally:
                 self._end_live()
-            await self._sleep(max(self._jitter.next(), self._breaker.retry_after()))
+            await self._options.sleep(max(self._jitter.next(), self._breaker.retry_after()))
 
     async def _session(self) -> None:
         """One connection, from connecting to its end; always ends by an exception."""
@@ -167,13 +171,13 @@ class PubSubLink:
         pinged = False
         while True:
             try:
-                async with asyncio.timeout(self._ping_interval if self.live else self._answer_timeout):
+                async with asyncio.timeout(self._options.ping_interval if self.live else self._options.answer_timeout):
                     batch = await connection.read()
             except TimeoutError:
                 if not self.live:
-                    raise BrokerError(f"no answer within {self._answer_timeout:g} s of connecting") from None
+                    raise BrokerError(f"no answer within {self._options.answer_timeout:g} s of connecting") from None
                 if pinged:
-                    raise BrokerError(f"no answer to a ping within {self._ping_interval:g} s") from None
+                    raise BrokerError(f"no answer to a ping within {self._options.ping_interval:g} s") from None
                 await connection.ping()
                 pinged = True
                 continue

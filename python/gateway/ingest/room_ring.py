@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from gateway.protocol.live import CriticalEvent
-from gateway.protocol.positions import ZERO, Position
+from gateway.protocol.positions import ZERO, Position, entry_id
 
 RING_EVENTS = 256
 """Events that are recognised when they come again. A relay feeds its last minute again after a failover; a room that
@@ -63,6 +63,26 @@ class RoomRing:
     def holds(self, position: Position) -> bool:
         """Whether the event at this position is among the last ones."""
         return position in self._events
+
+    def event(self, event_id: str) -> CriticalEvent | None:
+        """The event with this id, as long as its payload is kept; the last one, where two had it."""
+        kept = (event for position, event in reversed(self._events.items()) if entry_id(position) == event_id)
+        return next((event for event in kept if event is not None), None)
+
+    def precedes(self, event_id: str, position: Position) -> bool | None:
+        """Whether the event with this id is the one at a position or was passed on before it.
+
+        None where one of them is not among the last events.
+        """
+        if position not in self._events:
+            return None
+        found = None
+        for at, each in enumerate(self._events):
+            if entry_id(each) == event_id:
+                found = at
+            if each == position:
+                here = at
+        return None if found is None else found <= here
 
     def push(self, event: CriticalEvent) -> None:
         """Take the next event of the room; one that is there already moves to the end."""

@@ -21,11 +21,20 @@ class AudienceKind(StrEnum):
 
     def of(self, number: int) -> str:
         """The audience of this kind with an id."""
-        return self.value.format(number)
+        return _name(self, number)
+
+
+# Bounded: the names of what is busy are made once, and not for each of its events.
+@lru_cache(maxsize=16_384)
+def _name(kind: AudienceKind, number: int) -> str:
+    return kind.value.format(number)
 
 
 PATTERNS = tuple(kind.value.format("*") for kind in AudienceKind)
 """The seed's five subscription patterns (`GATEWAY_PUBSUB=patterns`)."""
+
+CHANNEL_FORMS = ", ".join(kind.of(5) for kind in AudienceKind)
+"""One channel of each kind, for who has written none."""
 
 AUDIENCE_MEMBERS: dict[AudienceKind, str] = {
     AudienceKind.WAITERS: "`/ws/waiter` connections of the branch",

@@ -91,6 +91,21 @@ def refuse(reason: DropReason, detail: str = "") -> EventRefusedError:
     return EventRefusedError(reason, f"{reason}: {meaning}{f' ({detail})' if detail else ''}")
 
 
+class _Typed(msgspec.Struct):
+    type: str
+
+
+_decode_type = msgspec.json.Decoder(_Typed).decode
+
+
+def event_type(payload: bytes) -> str | None:
+    """The type of an event that was checked before; None where a payload is none. Thread-safe."""
+    try:
+        return _decode_type(payload).type
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 def parse_event(payload: bytes) -> Event:
     """Check an event's shape. Thread-safe.
 

@@ -8,6 +8,7 @@ parts can hold a space, so that the relay's script, which alone knows `prev`, ca
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from gateway.protocol.audiences import parse_channel
@@ -79,6 +80,8 @@ def join_audiences(audiences: Sequence[str]) -> str:
     return ",".join(audiences)
 
 
+# Bounded, and without what is none: rooms have few combinations of audiences, and each comes with every event.
+@lru_cache(maxsize=16_384)
 def split_audiences(joined: str) -> tuple[str, ...]:
     """Audiences out of one field. Thread-safe.
 

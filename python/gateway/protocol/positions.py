@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final, NewType
 
 Position = NewType("Position", str)
@@ -29,6 +30,7 @@ HASH_DIGITS: Final = 8
 _MAX_PART: Final = 2**64 - 1  # Redis keeps both halves of an id in 64 bits
 _NUMBER: Final = "(0|[1-9][0-9]{0,19})"  # written in one way only, as Redis writes it
 _ID: Final = re.compile(f"{_NUMBER}-{_NUMBER}", re.ASCII)
+_LONGEST: Final = 20 + 1 + 20 + 1 + HASH_DIGITS
 _HASH: Final = re.compile(f"[0-9a-f]{{{HASH_DIGITS}}}", re.ASCII)
 
 
@@ -65,6 +67,12 @@ def parse_id(text: str) -> tuple[int, int]:
 
 def is_position(text: str) -> bool:
     """Whether a text that came from outside is a position: `0-0`, or an id, a slash and a hash. Thread-safe."""
+    return len(text) <= _LONGEST and _is_position(text)
+
+
+# An event's position comes again as `prev` of the next one, soon. What is remembered is short: it comes from anybody.
+@lru_cache(maxsize=16_384)
+def _is_position(text: str) -> bool:
     number, slash, digest = text.partition("/")
     if not slash:
         return text == ZERO

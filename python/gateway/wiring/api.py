@@ -6,13 +6,18 @@ from collections.abc import Callable
 
 from pydantic import SecretStr
 
+from gateway.broker.redis_dead_letters import RedisDeadLetters
 from gateway.broker.redis_nodes import RedisNodeBoard
 from gateway.broker.redis_producing import RedisProducing
 from gateway.endpoints.api.keys import ApiKeys, Scope
 from gateway.endpoints.api.parts import ApiParts
+from gateway.fanout.base import Fanout
+from gateway.hub.deliveries import Deliveries
+from gateway.hub.delivery_ring import DeliveryRing
 from gateway.hub.history_page import HistoryReads
 from gateway.hub.node_talk import NodeTalk
 from gateway.hub.publish_rate import PublishRate
+from gateway.ingest.live_interest import LiveInterest
 from gateway.protocol.routing import RoutingTable
 from gateway.settings import Settings
 from gateway.wiring.ground import Ground
@@ -23,12 +28,18 @@ def api_parts(
     ground: Ground,
     redis: RedisParts,
     routing: RoutingTable,
-    history: HistoryReads,
     *,
+    history: HistoryReads,
+    fanout: Fanout,
+    rooms: LiveInterest,
+    ring: DeliveryRing,
     node: str,
     drain: Callable[[], None],
 ) -> ApiParts:
-    """Make them; `talk` is to be started. `drain` begins to drain this node, and returns at once."""
+    """Make them; `talk` is to be started.
+
+    `ring` watches the fan-out; `drain` begins to drain this node, and returns at once.
+    """
     settings, clock = ground.settings, ground.clock
     return ApiParts(
         keys=_keys(settings),
@@ -37,6 +48,8 @@ def api_parts(
         rate=PublishRate(settings.api_event_rate, settings.api_event_rate_per_tenant, clock),
         routing=routing,
         history=history,
+        deliveries=Deliveries(fanout, node, ring, redis.history, room_ring=rooms.ring),
+        dead_letters=RedisDeadLetters(redis.commands, routing),
         drain=drain,
         clock=clock,
         environment=settings.environment,

@@ -13,9 +13,11 @@ from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
 from gateway.ingest.live_interest import LiveInterest
 from gateway.ingest.live_subscriber import LiveSubscriber
+from gateway.ingest.pubsub_link import LinkOptions
 from gateway.ingest.relay_base import RelayNumbers
 from gateway.ingest.stream_consumer import StreamConsumer
 from gateway.ingest.subscriber import RedisSubscriber
+from gateway.ingest.tap import EventTap
 from gateway.ingest.tenant_share import TenantShare
 from gateway.protocol.routing import RoutingTable
 from gateway.wiring.ground import Ground, connecting_again
@@ -31,12 +33,14 @@ class WayInParts:
         live: critical events, as every node hears them.
         relay: critical events, from the source into the rooms; one node at a time.
         announcements: changed rights.
+        tap: where what the first two submit can be seen.
     """
 
     subscriber: RedisSubscriber
     live: LiveSubscriber
     relay: StreamConsumer
     announcements: AnnouncementSubscriber
+    tap: EventTap
 
     @property
     def in_order(self) -> tuple[RedisSubscriber, LiveSubscriber, StreamConsumer, AnnouncementSubscriber]:
@@ -71,28 +75,25 @@ def way_in_parts(
         cooldown=settings.drop_alert_every,
         on_alert=lambda _alert: metrics.drop_alerts.inc(),
     )
+    tap = EventTap(fanout)
     subscriber = RedisSubscriber(
         redis.broker,
         interest,
         routing,
-        fanout,
-        breaker=ground.link_breaker("pubsub"),
-        jitter=connecting_again(),
+        tap,
+        _link(ground, "pubsub"),
         drop_rate=drop_rate,
         observer=metrics.ingest,
-        clock=clock,
         share=TenantShare(settings.event_rate_per_tenant, clock),
     )
     live = LiveSubscriber(
         redis.broker,
         redis.history,
         rooms,
-        fanout,
-        breaker=ground.link_breaker("live"),
-        jitter=connecting_again(),
+        tap,
+        _link(ground, "live"),
         drop_rate=drop_rate,
         observer=metrics.live,
-        clock=clock,
     )
     relay = StreamConsumer(
         RedisSource(redis.relaying, lease_seconds=settings.relay_lease),
@@ -110,11 +111,13 @@ def way_in_parts(
     announcements = AnnouncementSubscriber(
         redis.broker,
         listener,
-        breaker=ground.link_breaker("announcements"),
-        jitter=connecting_again(),
+        _link(ground, "announcements"),
         observer=metrics.rights,
-        clock=clock,
         on_question=on_question,
     )
     metrics.redis_up.set_function(lambda: float(subscriber.live))
-    return WayInParts(subscriber, live, relay, announcements)
+    return WayInParts(subscriber, live, relay, announcements, tap)
+
+
+def _link(ground: Ground, duty: str) -> LinkOptions:
+    return LinkOptions(breaker=ground.link_breaker(duty), jitter=connecting_again(), clock=ground.clock)

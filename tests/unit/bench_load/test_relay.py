@@ -17,7 +17,9 @@ from tests.support.valkey import ValkeyServer
 
 MACHINE = {"class": "2-core Example CPU", "kernel": "Linux 6.18", "python": "CPython 3.11.7"}
 ONE = Measured(1, 1, "critical", 12_345.678, 0.5, 1.23456, 9.87654, 30.0, 17.0)
-RECORD = Record("2026-01-02", MACHINE, {"uvicorn": "0.54.0"}, whole=False, decode_route=400_000, measured=(ONE,))
+RECORD = Record(
+    "2026-01-02", MACHINE, {"uvicorn": "0.54.0"}, whole=False, decode_route=400_000, busy=0.1, measured=(ONE,)
+)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -46,6 +48,8 @@ def test_the_table_says_at_which_share_latencies_were_taken_and_that_a_run_broke
     table = relay_table(RECORD)
     assert "| critical | 1 | 1 | 12,346 | 50% | 1.2 ms | 9.9 ms | 30 µs | 17 µs |" in table
     assert "broken off" in table
+    assert "Others used" not in table
+    assert "load average 7" in relay_table(dataclasses.replace(RECORD, busy=7.1))
     assert "broken off" not in relay_table(dataclasses.replace(RECORD, whole=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,16 @@ def test_one_secret_for_two_purposes_is_a_warning(other: str) -> None:
     both = patient({other: PRODUCTION["GATEWAY_JWT_SECRET"]})
     assert levels(SecretsCheck(), both) == [WARNING]
     assert other in said(SecretsCheck(), both)
+
+
+def test_api_keys_are_secrets_of_their_own_but_may_have_several_scopes() -> None:
+    key = "k" * 40
+    scopes = {"GATEWAY_API_READ_KEYS": f"support:{key}", "GATEWAY_API_OPERATE_KEYS": f"support:{key}"}
+    assert levels(SecretsCheck(), patient(scopes)) == [OK]
+    shared = patient({"GATEWAY_API_READ_KEYS": f"support:{PRODUCTION['GATEWAY_JWT_SECRET']}"})
+    assert levels(SecretsCheck(), shared) == [WARNING]
+    short = developer({"GATEWAY_API_PUBLISH_KEYS": "orders:short"})
+    assert "GATEWAY_API_…_KEYS has 5 bytes" in said(SecretsCheck(), short)
 
 
 def test_production_without_an_operator_key_is_a_warning() -> None:
@@ -151,8 +162,6 @@ def test_the_core_that_is_asked_for(fanout: str, complaint: str, in_production: 
 def test_the_extension_of_this_installation_is_there_and_one_that_is_not_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import sys  # noqa: PLC0415
-
     assert gathering.core_complaint() == ""
     monkeypatch.setitem(sys.modules, "gateway._fanout_core", None)
     monkeypatch.delitem(sys.modules, "gateway.fanout.native")

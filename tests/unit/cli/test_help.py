@@ -24,6 +24,7 @@ COMMANDS = [
     ("top",),
     ("connections",),
     ("rooms",),
+    ("delivery",),
     ("doctor",),
     ("config",),
     ("demo",),

@@ -62,7 +62,12 @@ def test_pages_end_where_enough_is_there(fake: FakeApi) -> None:
 
 def test_a_cursor_that_leads_nowhere_is_not_followed_for_ever(fake: FakeApi) -> None:
     fake.answers("/rooms", {"rooms": [], "cursor": "a"})
-    assert len(list(OperatorApi(fake.url).all_of("/rooms", "rooms", {}))) == 1
+    assert len(list(OperatorApi(fake.url).all_of("/rooms", "rooms", {}))) == 2
+
+
+def test_an_empty_page_is_not_the_last_while_it_has_a_cursor(fake: FakeApi) -> None:
+    fake.answers("/rooms", {"rooms": [], "cursor": "a"}, {"rooms": [], "cursor": "b"}, {"rooms": [1], "cursor": None})
+    assert [page["rooms"] for page in OperatorApi(fake.url).all_of("/rooms", "rooms", {}, 5)] == [[], [], [1]]
 
 
 @pytest.mark.parametrize(

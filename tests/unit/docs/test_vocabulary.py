@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import create_app
+from gateway.endpoints.console import socket as console
 from gateway.hub.profiles import PROFILES
 from gateway.settings import Settings
 from gateway.settings.note import note_of, variable
@@ -23,9 +24,18 @@ SETTINGS = {variable(name) for name in Settings.model_fields}
 FILES = {f"{variable(name)}_FILE" for name, field in Settings.model_fields.items() if note_of(field).secret}
 METRICS = {entry.name for entry in Metrics().catalogue()} | {UP}
 EXPOSED = {f"{entry.name}{end}" for entry in Metrics().catalogue() for end in ("_bucket", "_sum", "_count")}
+SOURCES = "\n".join(path.read_text("utf-8") for path in (ROOT / "python").rglob("*.py"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
-ROUTES = {*create_app(Settings.load({})).openapi()["paths"], *(profile.path for profile in PROFILES.values())}
+ROUTES = {
+    *create_app(Settings.load({})).openapi()["paths"],
+    *(profile.path for profile in PROFILES.values()),
+    console.PATH,
+}
+
+_UNLIMITED = ("unlimited", "sin límite")
+_UNITS = {"KiB": 1024}
+_DEFAULT = re.compile(rf"`(GATEWAY_[A-Z_]+)`\s\(({'|'.join(_UNLIMITED)}|\d[\d,]*(?![\d,.]))\s?(KiB)?")
 
 # The history of what was decided and changed may name what is gone.
 NOW = [page for page in pages() if page.name != "CHANGELOG.md"]
@@ -40,15 +50,27 @@ def test_settings_are_settings(page: Path) -> None:
 
 
 @everywhere
+def test_defaults_in_brackets_are_the_defaults(page: Path) -> None:
+    """`GATEWAY_JOIN_RATE` (500/s), and the like."""
+    for name, number, unit in _DEFAULT.findall(page.read_text("utf-8")):
+        if name in SETTINGS:
+            default = Settings.model_fields[name.removeprefix("GATEWAY_").lower()].default
+            said = 0 if number in _UNLIMITED else float(number.replace(",", "")) * _UNITS.get(unit, 1)
+            assert said == default, name
+
+
+@everywhere
 def test_metrics_are_metrics(page: Path) -> None:
     named = re.findall(r"(?<![\w./-])gateway_[a-z_]*[a-z](?![\w…*./-])", page.read_text("utf-8"))
-    assert set(named) <= METRICS | EXPOSED
+    # What is exported beside the catalogue, the code says as text.
+    assert {name for name in named if f'"{name}' not in SOURCES} <= METRICS | EXPOSED
 
 
 @everywhere
 def test_modules_are_modules(page: Path) -> None:
     for name in quoted(prose(page)):
-        if re.fullmatch(r"gateway(\.\w+)+", name) and name != "gateway.handoff":  # an ASGI extension is called so
+        # Loggers, and the ASGI extension, have names like modules; the code says them as text.
+        if re.fullmatch(r"gateway(\.\w+)+", name) and f'"{name}"' not in SOURCES:
             resolve(name)
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway.ingest.announcements import AnnouncementSubscriber
+from gateway.ingest.pubsub_link import LinkOptions
 from gateway.protocol.rights import Revocation, SectorChange
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.resilience.jitter import DecorrelatedJitter
@@ -57,11 +58,10 @@ async def subscriber() -> AsyncIterator[tuple[Broker, Told]]:
     announcements = AnnouncementSubscriber(
         broker,  # type: ignore[arg-type]
         told,
-        breaker=CircuitBreaker("announcements", clock),
-        jitter=DecorrelatedJitter(1, 1),
+        LinkOptions(
+            breaker=CircuitBreaker("announcements", clock), jitter=DecorrelatedJitter(1, 1), clock=clock, sleep=sleep
+        ),
         observer=told,
-        clock=clock,
-        sleep=sleep,
     )
     await announcements.start()
     await settle()

@@ -97,3 +97,33 @@ def test_an_event_that_is_taken_back_or_comes_again_is_counted_once() -> None:
     ring.take_back(events[0])
     assert events[0] not in ring
     assert budget.used == sum(len(event.payload) for event in events[1:])
+
+
+def test_an_event_is_found_by_its_id_and_has_a_place_in_the_order() -> None:
+    events = chain(5)
+    ring = RoomRing(RingBudget())
+    for event in events:
+        ring.push(event)
+    assert ring.event("3-0") == events[1]
+    assert ring.event("3") is None
+    assert ring.event("30-0") is None
+    assert [ring.precedes(f"{number}-0", events[2].position) for number in range(1, 8)] == [
+        None,
+        True,
+        True,
+        True,
+        False,
+        False,
+        None,
+    ]
+    assert ring.precedes("3-0", Position("9-9/01234567")) is None
+    assert RoomRing(RingBudget()).precedes("3-0", events[0].position) is None
+
+
+def test_of_an_event_whose_payload_was_given_up_the_place_is_still_known() -> None:
+    events = chain(3, size=100)
+    ring = RoomRing(RingBudget(limit=150))
+    for event in events:
+        ring.push(event)
+    assert ring.event("2-0") is None
+    assert ring.precedes("2-0", events[2].position) is True

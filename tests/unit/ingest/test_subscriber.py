@@ -11,7 +11,9 @@ import pytest
 from gateway.fanout.base import CoreStats, Occupancy, Submission
 from gateway.ingest.drop_rate import EventDropRateTracker
 from gateway.ingest.interest import Interest
-from gateway.ingest.subscriber import BATCH_EVENTS, PATIENCE_SECONDS, RedisSubscriber
+from gateway.ingest.pace import BATCH_EVENTS, PATIENCE_SECONDS
+from gateway.ingest.pubsub_link import LinkOptions
+from gateway.ingest.subscriber import RedisSubscriber
 from gateway.ingest.tenant_share import TenantShare
 from gateway.protocol.routing import RoutingTable
 from gateway.resilience.circuit_breaker import BreakerState, CircuitBreaker
@@ -63,13 +65,15 @@ class Rig:
             self.interest,
             RoutingTable(),
             self.fanout,
-            breaker=self.breaker,
-            jitter=DecorrelatedJitter(1, 30, lambda low, high: high),
+            LinkOptions(
+                breaker=self.breaker,
+                jitter=DecorrelatedJitter(1, 30, lambda low, high: high),
+                clock=self.clock,
+                sleep=self._sleep,
+            ),
             drop_rate=self.drop_rate,
             observer=self.observer,
-            clock=self.clock,
             share=TenantShare(tenant_rate, self.clock),
-            sleep=self._sleep,
         )
 
     async def _sleep(self, seconds: float) -> None:

@@ -68,3 +68,14 @@ def test_no_span_of_time_holds_more_than_its_rate_and_one_burst(rate: float, bur
     for first, start in enumerate(taken):
         for last in range(first, len(taken)):
             assert last - first + 1 <= burst + (taken[last] - start) * rate + 1e-3
+
+
+def test_several_at_once_are_allowed_together_or_not_at_all() -> None:
+    clock = FakeClock()
+    rate: KeyedRate[str] = KeyedRate(10, 20, clock)
+    assert rate.take("a", 15) == 0.0
+    assert rate.take("a", 6) == pytest.approx(0.1)
+    assert rate.take("a", 5) == 0.0, "what was refused cost nothing"
+    clock.advance(2.0)
+    assert rate.take("a", 20) == 0.0
+    assert rate.take("b", 21) > 0

@@ -83,10 +83,12 @@ async def _ask_redis(url: str) -> dict[str, Any]:
         return {"redis_complaint": str(error)}
     found: dict[str, Any] = {}
     try:
-        found["servers"] = tuple(await server_facts(commands))
-        found["denied"] = tuple(await denied(commands))
-    except BrokerError as error:
-        found["redis_complaint"] = str(error)
+        # Each by itself: who may not ask for INFO is told what else is missing, too.
+        for name, ask in (("servers", server_facts), ("denied", denied)):
+            try:
+                found[name] = tuple(await ask(commands))
+            except BrokerError as error:
+                found.setdefault("redis_complaint", str(error))
     finally:
         await commands.close()
     return found

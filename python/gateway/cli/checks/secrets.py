@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
+
+from pydantic import SecretStr
 
 from gateway.cli.checks.base import Finding, ok, problem, warning
 from gateway.cli.checks.patient import Patient
@@ -46,7 +48,15 @@ class SecretsCheck:
         pools = {
             "GATEWAY_JWT_SECRET": set(settings.jwt_keys.values()),
             "GATEWAY_TABLE_TOKEN_SECRET": set(settings.table_token_keys.values()),
-            "GATEWAY_OPERATOR_KEY": {settings.operator_key.get_secret_value()} if settings.operator_key else set(),
+            "GATEWAY_OPERATOR_KEY": _plain([settings.operator_key] if settings.operator_key else ()),
+            # One pool: a key may stand in several of these settings.
+            "GATEWAY_API_…_KEYS": _plain(
+                [
+                    *settings.api_read_keys.values(),
+                    *settings.api_publish_keys.values(),
+                    *settings.api_operate_keys.values(),
+                ]
+            ),
         }
         for name, pool in pools.items():
             if DEVELOPMENT_SECRET in pool:
@@ -74,6 +84,10 @@ class SecretsCheck:
         if settings.environment == "production" and settings.operator_key is None:
             yield warning(
                 self.subject,
-                "GATEWAY_OPERATOR_KEY is not set: metrics, readiness and the operator API refuse everybody",
+                "GATEWAY_OPERATOR_KEY is not set: /ws/metrics and /ws/health/detailed refuse everybody",
                 _NEW,
             )
+
+
+def _plain(secrets: Iterable[SecretStr]) -> set[str]:
+    return {secret.get_secret_value() for secret in secrets}

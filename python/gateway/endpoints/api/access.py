@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, Security
 from fastapi.params import Depends
@@ -23,7 +25,7 @@ def holder_of(edge: Edge, connection: HTTPConnection, key: str | None) -> KeyHol
     """
     keys = edge.api.keys
     if not keys:
-        if edge.development and is_local(connection):
+        if edge.development and is_local(connection) and not _is_led_by_a_page(connection):
             return KeyHolder(OPERATOR, frozenset(Scope))
         raise HTTPException(
             403,
@@ -38,6 +40,23 @@ def holder_of(edge: Edge, connection: HTTPConnection, key: str | None) -> KeyHol
             {"WWW-Authenticate": "Bearer"},
         )
     return holder
+
+
+def _is_led_by_a_page(connection: HTTPConnection) -> bool:
+    """Whether a page of somebody else's may have led a browser on this machine here.
+
+    It needs no key then, and can send what needs no preflight, though not read the answer. Its origin tells it; or the
+    name in `Host`, where it had its own name resolve to this machine (DNS rebinding).
+    """
+    host = connection.headers.get("host", "")
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        if name != "localhost" and not ipaddress.ip_address(name).is_loopback:
+            return True
+    except ValueError:
+        return True
+    origin = connection.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != host
 
 
 def check_scope(holder: KeyHolder, scope: Scope) -> None:

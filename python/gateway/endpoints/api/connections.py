@@ -19,7 +19,8 @@ from gateway.endpoints.api.route import BUSY, MISSING, UNAVAILABLE, ApiRoute
 from gateway.endpoints.edge import Edge
 from gateway.errors import BadRequestError, NotThereError
 from gateway.hub.census import Census, Wanted, connection_number
-from gateway.hub.census_views import ConnectionView
+from gateway.hub.census_views import ConnectionView, Found
+from gateway.hub.node_question import Answers
 from gateway.protocol.close_codes import WSCloseCode
 from gateway.types import ConnectionId
 
@@ -40,7 +41,10 @@ CLOSE_CODES: Final = tuple(
 )
 """Codes that an operator may close with."""
 
-_Name = Annotated[str, Path(description="A connection's name, as `welcome` gives it.", max_length=128)]
+DEFAULT_CODE: Final = int(WSCloseCode.POLICY_VIOLATION)
+"""The client stays away."""
+
+ConnectionName = Annotated[str, Path(description="A connection's name, as `welcome` gives it.", max_length=128)]
 _Code = Annotated[
     int,
     Query(description="Close code; it says whether the client comes back.", json_schema_extra={"enum": [*CLOSE_CODES]}),
@@ -53,7 +57,7 @@ class Connections(msgspec.Struct, frozen=True):
 
     Attributes:
         connections: by node, oldest first.
-        cursor: asks for the next page; null at the end.
+        cursor: asks for the next page, which may be there though this one is short or empty; null at the end.
         silent: nodes that live and did not answer; theirs are missing.
     """
 
@@ -92,7 +96,7 @@ def connections_router(edge: Callable[[], Edge]) -> APIRouter:
         if tenant is None and (branch, user, session) != (None, None, None):
             raise BadRequestError("`branch`, `user` and `session` have a meaning in a tenant alone: give `tenant` too")
         talk = edge().api.talk
-        node, number = _position(cursor) if cursor else ("", 0)
+        node, number = node_and_number(cursor) if cursor else ("", 0)
         args = {
             "wanted": msgspec.to_builtins(Wanted(tenant, branch, user, session, endpoint)),
             "node": node,
@@ -100,13 +104,7 @@ def connections_router(edge: Callable[[], Edge]) -> APIRouter:
             "limit": limit + 1,  # one more says whether there is more
         }
         answers = await (talk.ask_all if nodes == "all" else talk.ask_here)(CONNECTIONS, args)
-        found = [
-            view
-            for _, body in sorted(answers.bodies.items())
-            for view in msgspec.json.decode(body, type=list[ConnectionView])
-        ]
-        page = found[:limit]
-        return answer(Connections(page, page[-1].connection if len(found) > limit else None, answers.silent))
+        return answer(_page(answers, limit))
 
     @router.delete(
         "/connections/{name}",
@@ -114,10 +112,12 @@ def connections_router(edge: Callable[[], Edge]) -> APIRouter:
         dependencies=needs(edge, Scope.OPERATE),
         **describe(Closed, MISSING, BUSY, UNAVAILABLE),
     )
-    async def disconnect(request: Request, name: _Name, code: _Code = WSCloseCode.POLICY_VIOLATION) -> Response:
+    async def disconnect(
+        request: Request, name: ConnectionName, code: _Code = WSCloseCode.POLICY_VIOLATION
+    ) -> Response:
         if code not in CLOSE_CODES:
             raise BadRequestError(f"`code` is {code}; expected one of {', '.join(map(str, CLOSE_CODES))}")
-        node, number = _position(name)
+        node, number = node_and_number(name)
         body = await edge().api.talk.ask_one(node, CLOSE, {"number": number, "code": code})
         closed = msgspec.json.decode(body, type=bool)
         journal(request, "disconnect", connection=name, code=code, closed=closed)
@@ -130,7 +130,26 @@ def connections_router(edge: Callable[[], Edge]) -> APIRouter:
     return router
 
 
-def _position(name: str) -> tuple[str, int]:
+def _page(answers: Answers, limit: int) -> Connections:
+    """The first of what all nodes found, in the order of nodes and numbers."""
+    page: list[ConnectionView] = []
+    bodies, silent = answers.read(Found)
+    for node, found in bodies.items():
+        page += found.connections
+        if len(page) > limit:
+            page = page[:limit]
+            return Connections(page, page[-1].connection, silent)
+        if found.looked_up_to is not None:
+            return Connections(page, f"{node}-{found.looked_up_to}", silent)
+    return Connections(page, None, silent)
+
+
+def node_and_number(name: str) -> tuple[str, int]:
+    """The node in a connection's name, and its number there.
+
+    Raises:
+        BadRequestError: it is no name.
+    """
     found = connection_number(name)
     if found is None:
         raise BadRequestError("that is no connection's name; expected <node>-<number>, as `welcome` gives it")
@@ -140,11 +159,11 @@ def _position(name: str) -> tuple[str, int]:
 def answer_connections(edge: Edge, census: Census) -> None:
     """Let other nodes ask this one, and close connections here."""
 
-    async def connections(args: Mapping[str, Any]) -> list[ConnectionView]:
+    async def connections(args: Mapping[str, Any]) -> Found:
         # Pages go through the nodes in the order of their names.
         own, asked = edge.manager.node, str(args["node"])
         if own < asked:
-            return []
+            return Found([])
         wanted = msgspec.convert(args["wanted"], Wanted)
         return await census.connections(wanted, int(args["number"]) if own == asked else 0, int(args["limit"]))
 

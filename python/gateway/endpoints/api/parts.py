@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.broker.dead_letters_base import DeadLetters
 from gateway.broker.producing_base import Producing
 from gateway.endpoints.api.keys import ApiKeys
+from gateway.hub.deliveries import Deliveries
 from gateway.hub.history_page import HistoryReads
 from gateway.hub.node_talk import NodeTalk
 from gateway.hub.publish_rate import PublishRate
@@ -25,6 +27,8 @@ class ApiParts:
         rate: how many events may come by the API.
         routing: whom an event reaches.
         history: the rooms' histories.
+        dead_letters: events that could not be delivered.
+        deliveries: what became of critical events on this node.
         drain: begins to drain this node, and returns at once.
         clock: `time` is used.
         environment: `development` or `production`.
@@ -37,6 +41,8 @@ class ApiParts:
     rate: PublishRate
     routing: RoutingTable
     history: HistoryReads
+    dead_letters: DeadLetters
+    deliveries: Deliveries
     drain: Callable[[], None]
     clock: Clock
     environment: str

@@ -19,7 +19,7 @@ from gateway.endpoints.api.route import BUSY, UNAVAILABLE, ApiRoute
 from gateway.endpoints.edge import Edge
 from gateway.errors import BadRequestError
 from gateway.hub.census import Census
-from gateway.hub.census_views import Presence, RoomView, merge_presence, merge_rooms
+from gateway.hub.census_views import Presence, RoomsFound, RoomView, merge_presence, merge_rooms
 from gateway.types import Room
 
 ROOMS: Final = "rooms"
@@ -53,10 +53,11 @@ class PresentSession(msgspec.Struct, frozen=True):
 
 
 class Present(msgspec.Struct, frozen=True):
-    """Who is in a branch, over all nodes but the `silent` ones."""
+    """Who is in a branch, over all nodes but the `silent` ones; `more` says that some are left out."""
 
     users: list[PresentUser]
     sessions: list[PresentSession]
+    more: bool
     silent: tuple[str, ...]
 
 
@@ -71,24 +72,21 @@ def rooms_router(edge: Callable[[], Edge]) -> APIRouter:
         talk = edge().api.talk
         args = {"tenant": tenant, "after": _after(cursor), "limit": limit + 1}
         answers = await (talk.ask_all if nodes == "all" else talk.ask_here)(ROOMS, args)
-        # This node's first: its positions are shown where it has them.
-        lists = [msgspec.json.decode(body, type=list[RoomView]) for body in answers.bodies.values()]
-        found = merge_rooms(lists, limit + 1)
-        page = found[:limit]
-        return answer(
-            Rooms(page, f"{page[-1].tenant}.{page[-1].branch}" if len(found) > limit else None, answers.silent)
-        )
+        found, silent = answers.read(RoomsFound)
+        page, more = merge_rooms(list(found.values()), limit)
+        return answer(Rooms(page, f"{page[-1].tenant}.{page[-1].branch}" if more else None, silent))
 
     @router.get("/presence", summary="Who is in a branch, over all nodes", **describe(Present, BUSY, UNAVAILABLE))
     async def presence(tenant: TheTenant, branch: TheBranch) -> Response:
         answers = await edge().api.talk.ask_all(PRESENCE, {"room": (tenant, branch)})
-        whole = merge_presence(msgspec.json.decode(body, type=Presence) for body in answers.bodies.values())
+        found, silent = answers.read(Presence)
+        whole = merge_presence(found.values())
         users = [PresentUser(subject, group.endpoints, group.nodes) for subject, group in whole.users.items()]
         sessions = [
             PresentSession(session, sum(group.endpoints.values()), group.nodes)
             for session, group in whole.sessions.items()
         ]
-        return answer(Present(users, sessions, answers.silent))
+        return answer(Present(users, sessions, whole.is_cut, silent))
 
     return router
 
@@ -105,7 +103,7 @@ def _after(cursor: str | None) -> Room:
 def answer_rooms(edge: Edge, census: Census) -> None:
     """Let other nodes ask this one."""
 
-    async def rooms(args: Mapping[str, Any]) -> list[RoomView]:
+    async def rooms(args: Mapping[str, Any]) -> RoomsFound:
         return await census.rooms(args["tenant"], Room(*args["after"]), int(args["limit"]))
 
     async def presence(args: Mapping[str, Any]) -> Presence:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from gateway.endpoints.api.connections import answer_connections, connections_router
+from gateway.endpoints.api.dead_letters import dead_letters_router
+from gateway.endpoints.api.deliveries import answer_deliveries, deliveries_router
 from gateway.endpoints.api.drain import drain_router
 from gateway.endpoints.api.events_in import events_in_router
 from gateway.endpoints.api.history import history_router
@@ -29,6 +31,8 @@ def api_router(edge: Callable[[], Edge]) -> APIRouter:
         events_in_router,
         revoke_router,
         history_router,
+        dead_letters_router,
+        deliveries_router,
         drain_router,
     )
     for part in parts:
@@ -41,3 +45,4 @@ def answer_nodes(edge: Edge, census: Census) -> None:
     answer_status(edge)
     answer_connections(edge, census)
     answer_rooms(edge, census)
+    answer_deliveries(edge)

@@ -18,6 +18,7 @@ from gateway.endpoints.api.keys import Scope
 from gateway.endpoints.api.route import UNAVAILABLE, ApiRoute
 from gateway.endpoints.edge import Edge
 from gateway.endpoints.health import readiness
+from gateway.errors import BrokerError
 from gateway.hub.profiles import PROFILES
 from gateway.telemetry.metrics import BREAKER_STATES
 from gateway.telemetry.readings import Readings
@@ -25,12 +26,19 @@ from gateway.telemetry.readings import Readings
 STATUS = "status"
 """The kind of question."""
 
+_VERSION = version("fanout-gateway")
 _SOURCES = {"pubsub": "pubsub", "live": "stream"}
 _STATES = {number: state for state, number in BREAKER_STATES.items()}
 
 
 class RelayStatus(msgspec.Struct, frozen=True):
-    """The relay as this node sees it; `lag` and `pending` are the active one's, null where they are not known."""
+    """The relay as this node sees it.
+
+    Attributes:
+        active: whether it is this node.
+        lag: entries that wait in the source, as of the last read; null where another node relays.
+        pending: entries that a relay was given and has not acknowledged, as of the last sample; null before the first.
+    """
 
     active: bool
     lag: int | None
@@ -61,7 +69,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
         dlq_length: dead letters; null when Redis cannot be asked.
         broadcasts_in_flight: events accepted and not yet passed to all their recipients.
         bytes_in_flight: their payload.
-        outbox_bytes: bytes that wait for native sockets; null where the core owns none.
+        outbox_bytes: bytes that wait for all clients.
     """
 
     node: str
@@ -84,7 +92,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     dlq_length: int | None
     broadcasts_in_flight: int
     bytes_in_flight: int
-    outbox_bytes: int | None
+    outbox_bytes: int
 
 
 class Nodes(msgspec.Struct, frozen=True):
@@ -105,8 +113,8 @@ def status_router(edge: Callable[[], Edge]) -> APIRouter:
     @router.get("/nodes", summary="How every node does", **describe(Nodes, UNAVAILABLE))
     async def nodes() -> Response:
         answers = await edge().api.talk.ask_all(STATUS, {})
-        statuses = [msgspec.json.decode(body, type=NodeStatus) for _, body in sorted(answers.bodies.items())]
-        return answer(Nodes(statuses, answers.silent))
+        statuses, silent = answers.read(NodeStatus)
+        return answer(Nodes(list(statuses.values()), silent))
 
     return router
 
@@ -122,7 +130,7 @@ async def status_of(edge: Edge) -> NodeStatus:
     drops["slow_client"] = readings.of("gateway_outbox_dropped_total") or 0
     return NodeStatus(
         node=edge.manager.node,
-        version=version("fanout-gateway"),
+        version=_VERSION,
         environment=edge.api.environment,
         uptime_seconds=round(edge.api.clock.time() - edge.api.started, 3),
         time=edge.api.clock.time(),
@@ -139,14 +147,21 @@ async def status_of(edge: Edge) -> NodeStatus:
         breakers={duty: _STATES[int(number)] for duty, number in readings.by("gateway_breaker_state", "duty").items()},
         relay=RelayStatus(
             edge.ways_in.relay(),
-            _whole(readings.of("gateway_relay_lag")),
-            _whole(readings.of("gateway_relay_pending")),
+            _whole(readings.of("gateway_relay_lag")) if edge.ways_in.relay() else None,
+            _whole(readings.of("gateway_source_pending")),
         ),
-        dlq_length=None,
+        dlq_length=await _dead_letters(edge) if ready["redis"]["reachable"] else None,
         broadcasts_in_flight=stats.broadcasts_in_flight,
         bytes_in_flight=stats.bytes_in_flight,
-        outbox_bytes=stats.sockets.outbox_bytes if stats.sockets else None,
+        outbox_bytes=edge.fanout.outbox_bytes(),
     )
+
+
+async def _dead_letters(edge: Edge) -> int | None:
+    try:
+        return await edge.api.dead_letters.length()
+    except BrokerError:
+        return None
 
 
 def _whole(number: float | None) -> int | None:

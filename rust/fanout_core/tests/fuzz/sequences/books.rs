@@ -128,11 +128,6 @@ impl World {
                 ward.id,
                 info.memberships
             );
-            ensure!(
-                ward.resume == Resume::Live || core.positions(ward.id).is_empty(),
-                "{} resumes, and has positions",
-                ward.id
-            );
             if ward.peer.is_some() {
                 let is_expired = ward
                     .identity
