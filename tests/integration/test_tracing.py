@@ -12,13 +12,19 @@ from typing import Any, ClassVar
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import TracerProvider
 from redis.asyncio import Redis
 
+from gateway.fanout.base import Submission
+from gateway.protocol.events import parse_event
+from gateway.telemetry.tracing import BroadcastTracer
 from tests.support.clients import welcomed
+from tests.support.documents import ROOT, blocks
 from tests.support.gateway import run_gateway
 from tests.support.tokens import staff_token
 from tests.support.valkey import ValkeyServer
 
+GUIDE = ROOT / "docs" / "guides" / "tracing.md"
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 EVENT = {"type": "ROUND_READY", "tenant_id": 1, "branch_id": 5, "traceparent": f"00-{TRACE}-{SPAN}-01"}
 
@@ -103,3 +109,17 @@ async def test_a_collector_that_is_away_costs_no_event(
             for _ in range(5):
                 await redis.publish("branch:5:kitchen", json.dumps(EVENT))
                 assert await peer.json() == EVENT
+
+
+def test_the_guides_way_to_bring_a_context_makes_an_event_that_is_traced() -> None:
+    (example,) = [one for one in blocks(GUIDE) if one.language == "python"]
+    provider = TracerProvider()
+    with provider.get_tracer("producer").start_as_current_span("order") as span:
+        names: dict[str, Any] = {}
+        exec(compile(example.code, str(GUIDE), "exec"), names)
+    context = span.get_span_context()
+    event = parse_event(json.dumps(names["event"]).encode())
+    assert names["event"]["traceparent"].startswith(f"00-{context.trace_id:032x}-{context.span_id:016x}-")
+    assert BroadcastTracer(provider.get_tracer("gateway")).watches(
+        Submission(event.room, ("branch:5:kitchen",), event.payload)
+    )

@@ -155,10 +155,12 @@ class AsgiOwner:
 
     def pass_on(self, connection: ConnectionId, message: Message) -> Fate:
         """The same with an event, of which somebody wants to know what became. Never waits."""
-        if (found := self._open(connection)) is None:
+        # Not `_open` and `_push`: this is done for each recipient of each event, and a call costs a tenth of it.
+        found = self._connections.get(connection)
+        if found is None or found.state is not State.OPEN:
             return Fate.GONE
         fate = Fate.QUEUED if found.is_busy else Fate.TAKEN
-        self._push(found, message)
+        self._pushed(found, found.push(message))
         return fate if found.state is State.OPEN else Fate.LOST
 
     def waiting(self, connection: ConnectionId) -> int | None:

@@ -25,13 +25,14 @@ class BroadcastWatch:
     def begin(self, items: Sequence[Submission]) -> Sequence[int]:
         """A number for each item that is to be submitted, 0 for one that is not watched; empty if none is."""
         watches = self._observer.watches
+        now = self._clock.time()
         numbers: list[int] = []
         for at, item in enumerate(items):
             if watches(item):
                 numbers.extend(itertools.repeat(0, at - len(numbers)))
                 number = next(self._numbers)
                 numbers.append(number)
-                self._watched[number] = item, self._clock.time()
+                self._watched[number] = item, now
         return numbers
 
     def submitted(self, numbers: Sequence[int], answers: Sequence[int | None]) -> None:

@@ -10,7 +10,7 @@ from gateway.fanout.base import NullObserver
 if TYPE_CHECKING:
     from gateway.fanout.base import BroadcastReport, Submission
 
-_log = logging.getLogger("gateway.broadcasts")
+_log = logging.getLogger(__name__)
 
 
 class BroadcastLog(NullObserver):
@@ -21,7 +21,7 @@ class BroadcastLog(NullObserver):
 
     @staticmethod
     def is_wanted() -> bool:
-        """Whether the logger `gateway.broadcasts` is at DEBUG; where it is not, nobody should have this look on."""
+        """Whether this logger is at DEBUG; where it is not, nobody should have this look on."""
         return _log.isEnabledFor(logging.DEBUG)
 
     def watches(self, event: Submission) -> bool:  # noqa: ARG002 - all or none

@@ -52,9 +52,9 @@ def test_the_log_tells_of_broadcasts_at_debug_alone_and_never_of_their_content(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     log = BroadcastLog()
-    caplog.set_level(logging.INFO, "gateway.broadcasts")
+    caplog.set_level(logging.INFO, "gateway.telemetry.broadcast_log")
     assert not log.is_wanted()
-    caplog.set_level(logging.DEBUG, "gateway.broadcasts")
+    caplog.set_level(logging.DEBUG, "gateway.telemetry.broadcast_log")
     assert log.is_wanted()
     assert log.watches(CRITICAL)
     log.on_passed(REPORT)
