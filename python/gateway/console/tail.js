@@ -114,7 +114,7 @@ export class Tail {
     const rows = this.#body.childElementCount;
     byId("tail-empty").hidden = rows > 0;
     const parts = [this.#paused ? "paused" : `${number(this.#seen)} came by`];
-    if (this.#skipped) parts.push(`${number(this.#skipped)} matched and were left out: too many to read`);
+    if (this.#skipped) parts.push(`${number(this.#skipped)} not looked at: too many at a time`);
     say(byId("tail-count"), parts.join(", "));
   }
 }
