@@ -51,7 +51,7 @@ docs: setup ## write the tables of docs/reference anew from the code
 clients: setup ## build and test the clients: TypeScript (needs Node 20 or newer, with npm) and Python
 	@$(BIN)/python -m scripts.clients
 
-browser: setup ## the demo page in headless Chromium; builds the TypeScript client if it is not built
+browser: setup ## the demo page and the console in headless Chromium; builds the TypeScript client if it is not built
 	@$(BIN)/python -m scripts.browser $(ARGS)
 
 conformance: setup ## the Autobahn cases against the native read side

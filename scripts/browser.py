@@ -1,4 +1,4 @@
-"""The demo page in a real browser: `make browser`. What `make test` needs to know about it stands here, too."""
+"""The pages in a real browser: `make browser`. What `make test` needs to know about it stands here, too."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ async def test_a_published_and_an_emitted_event_are_in_the_tail(gateway: Running
         console(gateway) as peer,
     ):
         await peer.send({"type": "tail", "on": True, "filter": {"tenant": 42}})
-        await peer.send("sync")
-        await heard(peer, "error")
+        await peer.send(b"a binary message")
+        assert "expected type tail" in (await heard(peer, "error"))["error"]
         await producer.publish("branch:5:kitchen", {**event, "tenant_id": 43})
         await producer.publish("branch:5:kitchen", event)
         [shown] = (await heard(peer, "events"))["events"]
@@ -81,6 +81,23 @@ async def test_a_published_and_an_emitted_event_are_in_the_tail(gateway: Running
         assert critical["position"].startswith(f"{event_id}/")
         assert (await client.json())["note"] == "ñandú"
         assert (await client.json())["event_id"] == event_id
+
+
+async def test_who_was_closed_for_reading_too_slowly_is_told_by_name(
+    gateway: RunningGateway, producer: Producer
+) -> None:
+    token = staff_token("ADMIN", tenant=46, user="asleep")
+    # Critical, so that none can be dropped in place of the close; more than the kernel's buffers and the outbox hold.
+    event = {"type": "ENTITY_UPDATED", "tenant_id": 46, "branch_id": 5, "x": "x" * 60_000}
+    # The client library stops reading the socket when one message waits for us.
+    async with welcomed(gateway.ws, "/ws/admin", token, max_queue=1) as slow, console(gateway) as peer:
+        await emit_all(producer.redis, [event] * 200)
+        told: list[dict[str, Any]] = []
+        while not told:
+            told = [client for client in (await heard(peer, "slow"))["clients"] if client["tenant"] == 46]
+    [client] = told
+    assert (client["subject"], client["endpoint"]) == ("user:asleep", "admin")
+    assert client["connection"] == slow.welcome["connection_id"]
 
 
 async def test_a_paused_tail_says_nothing_while_the_status_goes_on(gateway: RunningGateway, producer: Producer) -> None:

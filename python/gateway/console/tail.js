@@ -17,7 +17,6 @@ export class Tail {
   #filter;
   #seen = 0;
   #skipped = 0;
-  #shown = 0;
 
   constructor(link) {
     this.#link = link;
@@ -33,7 +32,6 @@ export class Tail {
     byId("tail-pause").addEventListener("click", () => this.#pause());
     byId("tail-clear").addEventListener("click", () => {
       this.#body.replaceChildren();
-      this.#shown = 0;
       this.#count();
     });
     link.addEventListener("welcome", () => this.#ask());
@@ -80,8 +78,10 @@ export class Tail {
     const scroll = byId("tail-scroll");
     const before = scroll.scrollTop > 0 ? scroll.scrollHeight : 0;
     this.#body.prepend(...events.reverse().map((event) => this.#row(event)));
-    this.#shown += events.length;
-    for (let extra = this.#body.childElementCount - KEPT; extra > 0; extra -= 1) this.#body.lastElementChild.remove();
+    // An open row whose detail went goes with it.
+    while (this.#body.childElementCount > KEPT || this.#body.lastElementChild?.classList.contains("open")) {
+      this.#body.lastElementChild.remove();
+    }
     if (before) scroll.scrollTop += scroll.scrollHeight - before;
     this.#count();
   }
@@ -114,7 +114,7 @@ export class Tail {
     const rows = this.#body.childElementCount;
     byId("tail-empty").hidden = rows > 0;
     const parts = [this.#paused ? "paused" : `${number(this.#seen)} came by`];
-    if (this.#skipped) parts.push(`${number(this.#skipped)} matched and were left out: too many to read`);
+    if (this.#skipped) parts.push(`${number(this.#skipped)} not looked at: too many at a time`);
     say(byId("tail-count"), parts.join(", "));
   }
 }

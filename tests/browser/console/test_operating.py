@@ -114,6 +114,25 @@ async def test_the_tail_is_filtered_paused_and_emptied(
         await expect(rows).to_have_count(1)
 
 
+async def test_the_list_of_events_is_bounded_and_an_open_one_leaves_whole(
+    gateway: RunningGateway, console: ConsolePage, redis: Redis
+) -> None:
+    await console.open()
+    events = console.section("Live events")
+    async with AsyncExitStack() as stack:
+        await kitchen(stack, gateway)
+        await redis.publish("branch:5:kitchen", json.dumps(READY))
+        await events.locator("tbody").get_by_role("button").click()
+        await expect(events.locator("tr.detail")).to_have_count(1)
+        for _ in range(5):  # seconds, since each shows fifty
+            for _ in range(50):
+                await redis.publish("branch:5:kitchen", json.dumps(READY))
+            await console.page.wait_for_timeout(1_100)
+        await expect(events.locator("tr.detail")).to_have_count(0)
+        await expect(events.locator("tr.open")).to_have_count(0)
+        assert await events.locator("tbody tr").count() == 200
+
+
 async def test_a_rooms_events_are_watched_alone(gateway: RunningGateway, console: ConsolePage, redis: Redis) -> None:
     await console.open()
     async with AsyncExitStack() as stack:

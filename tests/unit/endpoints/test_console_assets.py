@@ -12,7 +12,7 @@ from starlette.requests import Request
 from gateway.endpoints.console.assets import HEADERS, PAGE, assets
 from gateway.endpoints.console.desk import MAX_SOCKETS
 from gateway.endpoints.console.socket import SEND_SECONDS
-from gateway.endpoints.console.tail import READ_PER_SECOND, SHOWN_PER_SECOND
+from gateway.endpoints.console.tail import LOOKED_AT_PER_SECOND, READ_PER_SECOND, SHOWN_PER_SECOND
 
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "console.md"
 SCRIPTS = sorted(name for name in assets() if name.endswith(".js"))
@@ -106,6 +106,7 @@ def test_a_browser_that_has_a_file_is_told_so() -> None:
 def test_the_guide_says_the_bounds_that_hold() -> None:
     guide = " ".join(GUIDE.read_text("utf-8").split())
     assert f"at most {SHOWN_PER_SECOND} a second are shown" in guide
+    assert f"at most {LOOKED_AT_PER_SECOND:,} a second are compared" in guide
     assert f"at most {READ_PER_SECOND:,} a second are read" in guide
     assert f"At most {MAX_SOCKETS} pages" in guide
     assert f"4029 ({MAX_SOCKETS} pages are open)" in guide

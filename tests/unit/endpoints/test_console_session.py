@@ -40,8 +40,8 @@ class SlowPage:
         self.reads.set()
         self.closed: int | None = None
 
-    async def receive_text(self) -> str:
-        return await self.asked.get()
+    async def receive(self) -> dict[str, Any]:
+        return {"type": "websocket.receive", "text": await self.asked.get()}
 
     async def send_text(self, text: str) -> None:
         await self.reads.wait()

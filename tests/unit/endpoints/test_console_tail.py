@@ -9,7 +9,14 @@ import msgspec
 import pytest
 
 from gateway.endpoints.console.messages import parse_request
-from gateway.endpoints.console.tail import READ_PER_SECOND, SHOWN_BYTES, SHOWN_PER_SECOND, WAITING, EventTail
+from gateway.endpoints.console.tail import (
+    LOOKED_AT_PER_SECOND,
+    READ_PER_SECOND,
+    SHOWN_BYTES,
+    SHOWN_PER_SECOND,
+    WAITING,
+    EventTail,
+)
 from gateway.endpoints.console.tail_filter import TailFilter, type_of
 from gateway.fanout.base import Submission
 from gateway.types import Room
@@ -86,6 +93,15 @@ def test_a_filter_reads_a_bounded_number_of_events_a_second() -> None:
 def test_a_filter_by_numbers_alone_reads_nothing_and_so_misses_nothing() -> None:
     tail = tail_of(*[event()] * (READ_PER_SECOND + 3), event(tenant=2), wanted=TailFilter(tenant=2))
     assert (len(tail.take()), tail.skipped) == (1, 0)
+
+
+def test_in_a_flood_even_the_numbers_of_a_bounded_number_are_compared() -> None:
+    clock = FakeClock()
+    tail = tail_of(*[event()] * LOOKED_AT_PER_SECOND, event(tenant=2), wanted=TailFilter(tenant=2), clock=clock)
+    assert (tail.take(), tail.seen, tail.skipped) == ([], LOOKED_AT_PER_SECOND + 1, 1)
+    clock.advance(1)
+    tail.on_submitted([event(tenant=2)], [True])
+    assert len(tail.take()) == 1
 
 
 def test_an_operator_that_takes_nothing_holds_a_bounded_number() -> None:

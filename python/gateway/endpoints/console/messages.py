@@ -24,7 +24,7 @@ _decode = msgspec.json.Decoder(Tail).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def parse_request(text: str | bytes) -> Tail:
+def parse_request(text: str) -> Tail:
     """What the page asks.
 
     Raises:

@@ -144,10 +144,9 @@ class _Session:
             pass
 
     async def _read(self, watching: ExitStack) -> None:
-        while True:
-            text = await self._websocket.receive_text()
+        while (message := await self._websocket.receive())["type"] == "websocket.receive":
             try:
-                asked = messages.parse_request(text)
+                asked = messages.parse_request(message.get("text") or "")  # a binary message is none of the page's
             except ValueError as error:
                 await self._send(messages.error(str(error)))
                 continue
