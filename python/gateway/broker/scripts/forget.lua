@@ -13,4 +13,3 @@ local function forget(source, group, entry_id, event)
     end
   end
 end
-
