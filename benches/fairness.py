@@ -26,6 +26,7 @@ from typing import Annotated, NamedTuple
 
 import httpx
 import typer
+from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from websockets.asyncio.client import ClientConnection, connect
@@ -180,9 +181,14 @@ def _gateway(redis_url: str, share: int) -> Iterator[int]:
 
 def _dropped(port: int) -> int:
     scrape = httpx.get(f"http://127.0.0.1:{port}/ws/metrics", timeout=10).text
-    series = 'gateway_events_dropped_total{source="pubsub",reason="tenant_rate"}'
-    line = next(line for line in scrape.splitlines() if line.startswith(series))
-    return int(float(line.rpartition(" ")[2]))
+    return int(
+        sum(
+            sample.value
+            for family in text_string_to_metric_families(scrape)
+            for sample in family.samples
+            if sample.name == "gateway_events_dropped_total" and sample.labels["reason"] == "tenant_rate"
+        )
+    )
 
 
 # --- the noisy tenant, in processes of its own -----------------------------------------------------------------------

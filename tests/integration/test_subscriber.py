@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -77,6 +77,9 @@ class Node:
 
     def on_interruption(self) -> None:
         self.interruptions += 1
+
+    def on_tenants(self, events: Mapping[int, int], dropped: Mapping[int, int]) -> None:
+        """Counted by `on_submitted` already."""
 
     def on_reconnected(self, seconds: float) -> None:
         self.outages.append(seconds)

@@ -20,6 +20,9 @@ from tests.support.installed import SECONDS, Distributions, run
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
+KINDS = (".py", ".pyi", ".lua", ".html", ".css", ".js", ".svg")
+"""Files that the package is made of, its pages' among them."""
+
 pytestmark = pytest.mark.timeout(2 * SECONDS)
 
 
@@ -52,7 +55,7 @@ def test_one_wheel_is_for_every_interpreter_from_3_11_up(distributions: Distribu
 def test_the_wheel_holds_the_package_and_nothing_else(distributions: Distributions) -> None:
     held = members(distributions.wheel)
     package = {name for name in held if name.startswith("gateway/")}
-    expected = sources(".py") | sources(".pyi") | sources(".lua") | {"gateway/py.typed"}
+    expected = {name for kind in KINDS for name in sources(kind)} | {"gateway/py.typed"}
     assert package == expected | {"gateway/_fanout_core.abi3.so"}
     information = f"fanout_gateway-{PROJECT['version']}.dist-info/"
     assert all(name.startswith(information) for name in held - package)
@@ -63,7 +66,10 @@ def test_the_wheel_says_what_it_depends_on(distributions: Distributions) -> None
     with zipfile.ZipFile(distributions.wheel) as archive:
         text = archive.read(f"fanout_gateway-{PROJECT['version']}.dist-info/METADATA").decode()
     metadata = HeaderParser().parsestr(text)
-    assert wanted(metadata.get_all("Requires-Dist", [])) == wanted(PROJECT["dependencies"])
+    extras = [
+        f"{line}; extra == '{extra}'" for extra, lines in PROJECT["optional-dependencies"].items() for line in lines
+    ]
+    assert wanted(metadata.get_all("Requires-Dist", [])) == wanted([*PROJECT["dependencies"], *extras])
     assert metadata["Requires-Python"] == PROJECT["requires-python"]
     assert metadata["License-Expression"] == PROJECT["license"]
 
@@ -73,7 +79,7 @@ def test_the_source_distribution_holds_all_that_it_is_built_from(distributions: 
         held = {name.partition("/")[2] for name in archive.getnames()}
     rust = ROOT / "rust" / "fanout_core"
     needed = {path.relative_to(ROOT).as_posix() for path in (rust / "src").rglob("*.rs")}
-    needed |= {f"python/{name}" for name in sources(".py") | sources(".pyi") | sources(".lua")}
+    needed |= {f"python/{name}" for kind in KINDS for name in sources(kind)}
     needed |= {"Cargo.toml", "Cargo.lock", "pyproject.toml", "README.md", "LICENSE", "rust/fanout_core/Cargo.toml"}
     assert needed <= held
     assert not [name for name in held if name.endswith((".so", ".pyc"))]
