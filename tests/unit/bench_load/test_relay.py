@@ -49,7 +49,7 @@ def test_the_table_says_at_which_share_latencies_were_taken_and_that_a_run_broke
     assert "| critical | 1 | 1 | 12,346 | 50% | 1.2 ms | 9.9 ms | 30 µs | 17 µs |" in table
     assert "broken off" in table
     assert "Others used" not in table
-    assert "load average 7" in relay_table(dataclasses.replace(RECORD, busy=7.1))
+    assert "Others used the machine" in relay_table(dataclasses.replace(RECORD, busy=7.1))
     assert "broken off" not in relay_table(dataclasses.replace(RECORD, whole=True))
 
 
