@@ -73,6 +73,11 @@ bench-load: setup ## load against real sockets and peers (about 15 minutes); wri
 bench-relay: setup ## events by Redis to clients, by rooms and nodes (about 6 minutes); writes benches/results
 	$(BIN)/python -m benches.relay $(ARGS)
 
+audit: setup ## known vulnerabilities of what is locked, by pip-audit and cargo-audit; needs the servers of their data
+	$(BIN)/uv tool run pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+	cargo audit --version >/dev/null || cargo install --locked cargo-audit
+	cargo audit
+
 lock: .venv/.packages ## resolve requirements.lock and Cargo.lock anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --group dev pyproject.toml -o requirements.lock --upgrade
@@ -85,4 +90,4 @@ clean: ## remove what set-up and builds have made
 	rm -rf .venv .venvs target dist clients/typescript/{node_modules,dist,build} python/gateway/endpoints/demo/assets/fanout-client.js .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find python -name '*.so' -delete
 
-.PHONY: help setup run test check clients browser conformance faults churn format docs bench bench-load bench-relay wheel lock hooks clean
+.PHONY: help setup run test check clients browser conformance faults churn format docs bench bench-load bench-relay wheel audit lock hooks clean
