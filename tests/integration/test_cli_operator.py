@@ -114,7 +114,8 @@ async def test_top_draws_in_a_terminal_until_ctrl_c(nodes: Nodes) -> None:
     seen = b""
     try:
         async with asyncio.timeout(SECONDS):
-            while seen.count(b"delivered/s") < 3:
+            # A node that is slow to answer once is silent once.
+            while seen.count(b"delivered/s") < 3 or b"2 nodes" not in seen:
                 seen += await asyncio.to_thread(os.read, controller, 65_536)
             process.send_signal(signal.SIGINT)
             await _drained(controller)
@@ -124,7 +125,6 @@ async def test_top_draws_in_a_terminal_until_ctrl_c(nodes: Nodes) -> None:
             process.kill()
             await process.wait()
         os.close(controller)
-    assert b"2 nodes" in seen
     assert b"Traceback" not in seen
     assert OPERATOR.encode() not in seen
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -52,8 +55,11 @@ def top(
     api = api_of(url, key)
     drawn = sys.stdout.isatty() and not json
     try:
-        with Live(console=Console(), auto_refresh=False) if drawn else nullcontext() as live:
-            for before, now, complaint in looks(api, interval, count, time.monotonic, time.sleep):
+        with (
+            interruptible_pause() as pause,
+            Live(console=Console(), auto_refresh=False) if drawn else nullcontext() as live,
+        ):
+            for before, now, complaint in looks(api, interval, count, time.monotonic, pause):
                 if live is not None:
                     live.update(picture(before, now, url=url, complaint=complaint), refresh=True)
                 elif complaint:
@@ -66,6 +72,30 @@ def top(
     except KeyboardInterrupt:
         # Watching has no other end; to stop it is success.
         raise typer.Exit(ExitStatus.DONE) from None
+
+
+@contextmanager
+def interruptible_pause() -> Iterator[Callable[[float], None]]:
+    """A sleep that Ctrl-C ends, with KeyboardInterrupt, and nothing else that it hits.
+
+    Python raises it wherever the program is, also where it is lost: in a destructor, or while the terminal is put back.
+    A second Ctrl-C does that, for who does not want to wait for an answer. Main thread only.
+    """
+    pressed = threading.Event()
+
+    def press(_signal: int, _frame: FrameType | None) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def pause(seconds: float) -> None:
+        if pressed.wait(seconds):
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield pause
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def looks(
