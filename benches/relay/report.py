@@ -8,8 +8,8 @@ from benches.relay.measure import Measured
 from benches.relay.record import Record
 from benches.relay.shape import RECIPIENTS
 
-BUSY = 1.0
-"""A load average, half of two cores, from which on a run is none to go by. It fades slowly: less has mostly ended."""
+BUSY = 0.5
+"""A load average from which on a run is none to go by."""
 
 HEADER = ("way", "rooms", "nodes", "events/s", "at", "p50", "p99", "CPU of gateways", "CPU of Redis")
 
