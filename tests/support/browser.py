@@ -3,48 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
-import pytest
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, WebSocket, async_playwright, expect
+from playwright.async_api import Browser, Locator, WebSocket, async_playwright, expect
 
 from scripts import browser as needs
+from tests.support.watched_page import SECONDS, WatchedPage, require
 
 PANES = ("ana", "bruno", "t2", "t6", "kitchen", "manager")
-SECONDS = 30.0
-"""How long something on the page may take: the machine may be busy."""
-
-expect.set_options(timeout=SECONDS * 1000)
 
 
 def require_browser() -> None:
     """Skip the test where Chromium or the client is not there; where everything must be there (CI), fail."""
-    if why := needs.missing():
-        if os.environ.get("CI") == "true":
-            pytest.fail(why)
-        pytest.skip(why)
+    require(needs.missing())
 
 
 @dataclass
-class DemoPage:
+class DemoPage(WatchedPage):
     """The page, opened. `faults` is everything that a developer's console would show, and every stray request."""
 
-    page: Page
-    url: str
-    faults: list[str] = field(default_factory=list)
     frames: dict[str, list[str]] = field(default_factory=dict)
     """Endpoint to every message that came on its sockets."""
-
-    def __post_init__(self) -> None:
-        self.page.on("console", self._on_console)
-        self.page.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
-        self.page.on("request", self._on_request)
-        self.page.on("websocket", self._on_websocket)
 
     async def open(self, *, fragment: str = "", width: int = 1440, height: int = 900) -> None:
         """Load it, and wait until all six clients are connected."""
@@ -88,18 +70,7 @@ class DemoPage:
         found = [re.match(rf"([A-Z_]+)\s+T{table}\b", row) for row in rows]
         return [match[1] for match in found if match and match[1] != "TABLE_SESSION_STARTED"]
 
-    async def evaluate(self, script: str) -> Any:
-        return await self.page.evaluate(script)
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.faults.append(f"{message.type}: {message.text}")
-
-    def _on_request(self, request: Request) -> None:
-        if not request.url.startswith(self.url):
-            self.faults.append(f"request elsewhere: {request.url}")
-
-    def _on_websocket(self, socket: WebSocket) -> None:
+    def on_websocket(self, socket: WebSocket) -> None:
         came = self.frames.setdefault(socket.url.partition("?")[0].rpartition("/")[2], [])
         socket.on("framereceived", lambda text: came.append(str(text)))
 

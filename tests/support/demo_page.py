@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from gateway.auth.signing import Keys
 from gateway.endpoints.demo.back_end import BackEnd
 from gateway.endpoints.demo.router import Demo, demo_router
-from gateway.endpoints.demo.tokens import Keys, TokenOffice
+from gateway.endpoints.demo.tokens import TokenOffice
 from gateway.settings import DEVELOPMENT_SECRET
 from tests.support.clock import FakeClock
 

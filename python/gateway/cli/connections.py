@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.cli.left_out import note_left_out
 from gateway.cli.listing import AsJson, print_json, print_rows
 from gateway.cli.operator_options import DEFAULT_URL, Key, ThisNode, Url, api_of
 from gateway.cli.quantities import size, span
-from gateway.cli.silence import note_silent
 from gateway.cli.speech import examples, note
 from gateway.types import MAX_ID
 
@@ -92,9 +92,7 @@ def connections(
         print_rows(HEADER, [_row(connection, now) for connection in found])
     else:
         note("nobody is connected who would fit")
-    if pages[-1].get("cursor") is not None:
-        note(f"the list ends after {limit}, and there may be more; --limit 0 shows every one")
-    note_silent(pages)
+    note_left_out(pages, limit)
 
 
 def _row(connection: dict[str, Any], now: float) -> tuple[object, ...]:

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import typer
 
 from gateway.cli.exits import ExitStatus
+from gateway.cli.left_out import note_silent
 from gateway.cli.listing import AsJson, print_json, print_rows, printable
 from gateway.cli.operator_options import DEFAULT_URL, Key, Url, api_of
 from gateway.cli.quantities import when
-from gateway.cli.silence import note_silent
 from gateway.cli.speech import examples, note, result
 from gateway.protocol.positions import parse_id
 from gateway.types import MAX_ID

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.cli.left_out import note_left_out
 from gateway.cli.listing import AsJson, print_json, print_rows
 from gateway.cli.operator_options import DEFAULT_URL, Key, ThisNode, Url, api_of
-from gateway.cli.silence import note_silent
 from gateway.cli.speech import examples, note
 from gateway.types import MAX_ID
 
@@ -51,9 +51,7 @@ def rooms(
         print_rows(HEADER, map(_row, found))
     else:
         note("nobody is in any branch" + (f" of tenant {tenant}" if tenant else ""))
-    if pages[-1].get("cursor") is not None:
-        note(f"the list ends after {limit}, and there may be more; --limit 0 shows every one")
-    note_silent(pages)
+    note_left_out(pages, limit)
 
 
 def _row(room: dict[str, Any]) -> tuple[object, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from gateway.auth.claims import MAX_LIST
 from gateway.auth.identity import Role
 from gateway.auth.jwt import issue_staff_token
+from gateway.auth.signing import Keys, signing_key
 from gateway.auth.table_token import DEFAULT_EXPIRES_IN, issue_table_token
 from gateway.cli.options import Expires, Tenant
 from gateway.cli.speech import examples, note, result
@@ -144,15 +144,11 @@ def _warn(settings: Settings) -> None:
         note(sentence)
 
 
-def _signing_key(keys: Mapping[str | None, str]) -> tuple[str | None, str]:
-    """The first key is the one to sign with; the others are for verifying what was signed before a rotation.
-
-    Raises:
-        SettingsError: there is none.
-    """
-    if not keys:
+def _signing_key(keys: Keys) -> tuple[str | None, str]:
+    key = signing_key(keys)
+    if key is None:
         raise SettingsError("only the issuers of GATEWAY_ISSUERS_FILE sign staff tokens: set GATEWAY_JWT_SECRET too")
-    return next(iter(keys.items()))
+    return key
 
 
 def _once(numbers: list[int], option: str) -> list[int]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from types import FrameType
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -16,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from gateway.cli.exits import ExitStatus
+from gateway.cli.interruptible_pause import interruptible_pause
 from gateway.cli.listing import AsJson, print_json, print_rows
 from gateway.cli.node_sample import NodeSample
 from gateway.cli.operator_api import OperatorApi, OperatorApiError
@@ -72,30 +70,6 @@ def top(
     except KeyboardInterrupt:
         # Watching has no other end; to stop it is success.
         raise typer.Exit(ExitStatus.DONE) from None
-
-
-@contextmanager
-def interruptible_pause() -> Iterator[Callable[[float], None]]:
-    """A sleep that Ctrl-C ends, with KeyboardInterrupt, and nothing else that it hits.
-
-    Python raises it wherever the program is, also where it is lost: in a destructor, or while the terminal is put back.
-    A second Ctrl-C does that, for who does not want to wait for an answer. Main thread only.
-    """
-    pressed = threading.Event()
-
-    def press(_signal: int, _frame: FrameType | None) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def pause(seconds: float) -> None:
-        if pressed.wait(seconds):
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, press)
-    try:
-        yield pause
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def looks(

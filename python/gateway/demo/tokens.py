@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.auth.jwt import issue_staff_token
+from gateway.auth.signing import life_within, signing_key
 from gateway.auth.table_token import issue_table_token
 from gateway.demo.errors import DemoError
 from gateway.demo.world import Persona
@@ -18,12 +19,12 @@ class TokenOffice:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         """Raises DemoError where there is no secret to sign staff tokens with."""
-        # The first key of each kind is the one to sign with.
-        if not settings.jwt_keys:
+        staff, diners = signing_key(settings.jwt_keys), signing_key(settings.table_token_keys)
+        if staff is None:
             raise DemoError("only the issuers of GATEWAY_ISSUERS_FILE sign staff tokens: set GATEWAY_JWT_SECRET too")
-        self._staff = next(iter(settings.jwt_keys.items()))
-        self._diners = next(iter(settings.table_token_keys.items()))
-        self._life = min(_LIFE_SECONDS, settings.token_max_age or _LIFE_SECONDS)
+        assert diners is not None  # noqa: S101 - settings without a secret for them are refused
+        self._staff, self._diners = staff, diners
+        self._life = life_within(_LIFE_SECONDS, settings.token_max_age)
         self._clock = clock
 
     def token(self, persona: Persona) -> str:

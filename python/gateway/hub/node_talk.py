@@ -12,7 +12,9 @@ import msgspec
 
 from gateway.broker.nodes_base import NodeBoard
 from gateway.errors import BrokerError, NodesBusyError, NodeSilentError, NodeUnknownError
+from gateway.hub.background_work import STOP_SECONDS
 from gateway.hub.node_question import MAX_ANSWER_BYTES, Answer, Answers, Question, parse_answer, parse_question
+from gateway.ingest.end_task import end_task
 from gateway.telemetry.logging import get_logger
 
 ASK_SECONDS: Final = 1.0
@@ -80,9 +82,7 @@ class NodeTalk:
         """Take the name off, so that nobody waits for this node, and answer no more."""
         task, self._entering = self._entering, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task, STOP_SECONDS)
             with suppress(BrokerError):
                 await self._board.leave(self.node)
         for answering in list(self._answering):

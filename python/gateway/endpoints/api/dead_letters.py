@@ -72,9 +72,7 @@ def dead_letters_router(edge: Callable[[], Edge]) -> APIRouter:
         _check_id(id, "the id")
         kept = await edge().api.dead_letters.get(id)
         if kept is None:
-            raise NotThereError(
-                "no such letter is in the queue; it was replayed, discarded, or made room for newer ones"
-            )
+            raise _gone()
         return answer(Letter.of(kept))
 
     @router.post(
@@ -100,9 +98,7 @@ def dead_letters_router(edge: Callable[[], Edge]) -> APIRouter:
         discarded = await edge().api.dead_letters.discard(id)
         journal(request, "discard", letter=id, discarded=discarded)
         if not discarded:
-            raise NotThereError(
-                "no such letter is in the queue; it was replayed, discarded, or made room for newer ones"
-            )
+            raise _gone()
         return answer(Discarded(discarded))
 
     return router
@@ -126,6 +122,10 @@ async def _replayed(queue: DeadLetters, letter_id: str) -> ReplayResult:
         return ReplayResult(letter_id, event_id=await queue.replay(letter_id))
     except (DeadLetterGoneError, EventRefusedError) as error:
         return ReplayResult(letter_id, error=str(error))
+
+
+def _gone() -> NotThereError:
+    return NotThereError("no such letter is in the queue; it was replayed, discarded, or made room for newer ones")
 
 
 def _check_id(text: str, what: str) -> None:

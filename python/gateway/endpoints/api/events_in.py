@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Header, Request
@@ -26,6 +26,7 @@ from gateway.endpoints.api.event_views import (
     PublishResults,
 )
 from gateway.endpoints.api.keys import Scope
+from gateway.endpoints.api.parts import ApiParts
 from gateway.endpoints.api.route import BUSY, UNAVAILABLE, ApiRoute
 from gateway.endpoints.edge import Edge
 from gateway.errors import BadRequestError, EventRefusedError
@@ -38,6 +39,8 @@ _KeyHeader = Annotated[str | None, Header(description="Of a single event.", max_
 
 Item = TypeVar("Item")
 Sent = TypeVar("Sent")
+Answered = TypeVar("Answered")
+Result = TypeVar("Result")
 
 
 def events_in_router(edge: Callable[[], Edge]) -> APIRouter:
@@ -52,20 +55,15 @@ def events_in_router(edge: Callable[[], Edge]) -> APIRouter:
     async def publish(request: Request) -> Response:
         items = (await body_of(request, PublishBody)).items
         api = edge().api
-        checked = [_checked(_publication, item, api.routing) for item in items]
-        sent = [found for found in checked if not isinstance(found, EventRefusedError)]
-        api.rate.admit(Counter(tenant for tenant, _ in sent))
-        heard = iter(await api.producing.publish([publication for _, publication in sent]))
-        return answer(
-            PublishResults(
-                [
-                    PublishResult(refused=found.reason, error=str(found))
-                    if isinstance(found, EventRefusedError)
-                    else PublishResult(next(heard))
-                    for found in checked
-                ]
-            )
+        results = await _send(
+            api,
+            items,
+            _publication,
+            api.producing.publish,
+            accepted=PublishResult,
+            refused=lambda reason, why: PublishResult(refused=reason, error=why),
         )
+        return answer(PublishResults(results))
 
     @router.post(
         "/emit",
@@ -78,22 +76,37 @@ def events_in_router(edge: Callable[[], Edge]) -> APIRouter:
     ) -> Response:
         items = (await body_of(request, EmitBody)).items(idempotency_key)
         api = edge().api
-        checked = [_checked(_emission, item, api.routing) for item in items]
-        sent = [found for found in checked if not isinstance(found, EventRefusedError)]
-        api.rate.admit(Counter(tenant for tenant, _ in sent))
-        ids = iter(await api.producing.emit([emission for _, emission in sent]))
-        return answer(
-            EmitResults(
-                [
-                    EmitResult(refused=found.reason, error=str(found))
-                    if isinstance(found, EventRefusedError)
-                    else EmitResult(next(ids))
-                    for found in checked
-                ]
-            )
+        results = await _send(
+            api,
+            items,
+            _emission,
+            api.producing.emit,
+            accepted=EmitResult,
+            refused=lambda reason, why: EmitResult(refused=reason, error=why),
         )
+        return answer(EmitResults(results))
 
     return router
+
+
+async def _send(
+    api: ApiParts,
+    items: Iterable[Item],
+    make: Callable[[Item, RoutingTable], tuple[int, Sent]],
+    send: Callable[[Sequence[Sent]], Awaitable[Sequence[Answered]]],
+    *,
+    accepted: Callable[[Answered], Result],
+    refused: Callable[[str, str], Result],
+) -> list[Result]:
+    """Check all, and send those that may be; a result for each, in order. `refused` takes the reason and a sentence."""
+    checked = [_checked(make, item, api.routing) for item in items]
+    sent = [found for found in checked if not isinstance(found, EventRefusedError)]
+    api.rate.admit(Counter(tenant for tenant, _ in sent))
+    answers = iter(await send([what for _, what in sent]))
+    return [
+        refused(found.reason, str(found)) if isinstance(found, EventRefusedError) else accepted(next(answers))
+        for found in checked
+    ]
 
 
 def _checked(

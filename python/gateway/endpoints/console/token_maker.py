@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -11,6 +10,7 @@ from msgspec import Meta
 from gateway.auth.claims import MAX_LIST
 from gateway.auth.identity import Role
 from gateway.auth.jwt import issue_staff_token
+from gateway.auth.signing import Keys, life_within, signing_key
 from gateway.auth.table_token import issue_table_token
 from gateway.errors import TokenError
 from gateway.types import MAX_ID, Clock
@@ -50,8 +50,8 @@ class TokenMaker:
 
     def __init__(
         self,
-        staff_keys: Mapping[str | None, str],
-        table_keys: Mapping[str | None, str],
+        staff_keys: Keys,
+        table_keys: Keys,
         clock: Clock,
         *,
         longest: int,
@@ -60,7 +60,7 @@ class TokenMaker:
         self._staff_keys = staff_keys
         self._table_keys = table_keys
         self._clock = clock
-        self._expires_in = min(EXPIRES_IN, longest) if longest else EXPIRES_IN
+        self._expires_in = life_within(EXPIRES_IN, longest)
 
     def make(self, wanted: bytes) -> dict[str, str | int]:
         """The token, the path to connect to with it, and how many seconds it is good for.
@@ -113,7 +113,8 @@ class TokenMaker:
 _ENDPOINTS: Final = {Role.WAITER: "waiter", Role.KITCHEN: "kitchen", Role.MANAGER: "admin", Role.ADMIN: "admin"}
 
 
-def _first(keys: Mapping[str | None, str], setting: str) -> tuple[str | None, str]:
-    if not keys:
+def _first(keys: Keys, setting: str) -> tuple[str | None, str]:
+    key = signing_key(keys)
+    if key is None:
         raise TokenError(f"no key to sign with: set {setting}")
-    return next(iter(keys.items()))
+    return key

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.auth.jwt import issue_staff_token
+from gateway.auth.signing import Keys, life_within, signing_key
 from gateway.auth.table_token import issue_table_token
 from gateway.endpoints.demo.restaurant import ROOM, STAFF, TABLES
 from gateway.errors import SettingsError
@@ -15,9 +15,6 @@ from gateway.types import MAX_ID, Clock
 
 LIFE_SECONDS: Final = 900
 """Short, so that whoever leaves the page open sees its clients renew their tokens."""
-
-Keys = Mapping[str | None, str]
-"""Secrets by `kid`; the first is the one to sign with."""
 
 _Window = Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}$")]
 
@@ -52,9 +49,9 @@ class TokenOffice:
     """
 
     def __init__(self, staff: Keys, diners: Keys, longest: int, clock: Clock) -> None:
-        self._staff = next(iter(staff.items()), None)
-        self._diners = next(iter(diners.items()))
-        self._life = min(LIFE_SECONDS, longest or LIFE_SECONDS)
+        self._staff = signing_key(staff)
+        self._diners = signing_key(diners)
+        self._life = life_within(LIFE_SECONDS, longest)
         self._clock = clock
 
     def issue(self, request: StaffRequest | DinerRequest) -> str:
@@ -64,6 +61,7 @@ class TokenOffice:
             SettingsError: there is no secret to sign a JWT with.
         """
         if isinstance(request, DinerRequest):
+            assert self._diners is not None  # noqa: S101 - settings without a secret for them are refused
             kid, secret = self._diners
             return issue_table_token(
                 secret,
