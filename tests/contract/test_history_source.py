@@ -69,7 +69,7 @@ async def test_whatever_looks_at_the_lease_does_nothing_without_it_and_extends_i
         "pending": source.pending,
         "claim": lambda token: source.claim(token, entry),
         "excuse": lambda token: source.excuse(token, entry),
-        "read": lambda token: source.read(token, 10),
+        "read": lambda token: source.read(token, 10, [entry]),
         "recent": lambda token: source.recent(token, 60, None, 10),
         "trim": lambda token: source.trim(token, 0),
     }
@@ -82,6 +82,20 @@ async def test_whatever_looks_at_the_lease_does_nothing_without_it_and_extends_i
         await redis.pexpire(LEASE, 1_000)
         await call(ME)
         assert await redis.pttl(LEASE) > 5_000, name
+
+
+async def test_a_read_acknowledges_what_the_one_before_gave(source: RedisSource, redis: Redis) -> None:
+    await source.acquire(ME)
+    await source.ensure_group(ME, from_start=False)
+    ids = [(await redis.xadd(SOURCE, {"event": "{}"})).decode() for _ in range(700)]
+    first = await source.read(ME, 500)
+    assert [entry.entry_id for entry in first.entries] == ids[:500]
+    second = await source.read(ME, 500, ids[:500])
+    assert [entry.entry_id for entry in second.entries] == ids[500:]
+    pending, vanished = await source.pending(ME)
+    assert ([entry.entry_id for entry in pending], vanished) == (ids[500:], 0)
+    assert (await source.read(ME, 500, ids[500:])).entries == []
+    assert await source.pending(ME) == ([], 0)
 
 
 async def test_a_trim_leaves_what_is_young_pending_or_not_delivered(source: RedisSource, redis: Redis) -> None:

@@ -10,11 +10,11 @@ STEPS: Final = (
     "list_pending",
     "read_recent",
     "claim",
+    "acknowledge",
     "read",
     "write_rooms",
     "raise_fence",
     "bury",
-    "acknowledge",
     "trim",
     "wait",
 )

@@ -13,11 +13,11 @@ from tests.faults.stopping_relay import StopSwitch
 from tests.faults.world import World
 
 BEGINNING: Final = frozenset(
-    {"take_lease", "ensure_group", "list_pending", "read_recent", "claim", "raise_fence", "trim"}
+    {"take_lease", "ensure_group", "list_pending", "read_recent", "claim", "raise_fence", "acknowledge", "trim"}
 )
 """Steps that only a relay that has just taken over comes to, or comes to soon; the others are those of its loop."""
 
-INTERRUPTED: Final = "before acknowledge"
+INTERRUPTED: Final = "after write_rooms"
 """Where its predecessor is stopped: with entries that were read, written and not acknowledged."""
 
 

@@ -146,8 +146,8 @@ class SteppedRelay(StreamConsumer):
     async def claim(self, entry_id: str) -> SourceEntry | None:
         return await self._around("claim", lambda: super(SteppedRelay, self).claim(entry_id))
 
-    async def read(self) -> tuple[list[SourceEntry], str]:
-        return await self._around("read", super().read)
+    async def read(self, done: Sequence[str]) -> tuple[list[SourceEntry], str]:
+        return await self._around("read", lambda: super(SteppedRelay, self).read(done))
 
     async def write_rooms(self, batches: Sequence[RoomBatch], *, refeed: bool) -> list[RelayResult]:
         return await self._around("write_rooms", lambda: super(SteppedRelay, self).write_rooms(batches, refeed=refeed))

@@ -107,9 +107,11 @@ class RedisSource:
         """See `SourceStream.excuse`."""
         await self._held("excuse", token, GROUP, CONSUMER, entry_id)
 
-    async def read(self, token: str, count: int) -> FencedRead:
+    async def read(self, token: str, count: int, done: Sequence[str] = ()) -> FencedRead:
         """See `SourceStream.read`."""
-        entries, last, lag, lost = await self._held("read", token, GROUP, CONSUMER, count)
+        if done:
+            await self._wait_for_replicas()
+        entries, last, lag, lost = await self._held("read", token, GROUP, CONSUMER, count, *done)
         return FencedRead([_entry(*entry) for entry in entries], last.decode(), None if lag < 0 else lag, lost)
 
     async def wait(self, after: str, seconds: float) -> None:
@@ -129,15 +131,19 @@ class RedisSource:
         """See `SourceStream.acknowledge`."""
         if not entry_ids:
             return
-        if self._wait_replicas:
-            reached = await self._commands.replicas_with(self._wait_replicas, self._wait_seconds)
-            if reached < self._wait_replicas:
-                raise BrokerError(
-                    f"{reached} of {self._wait_replicas} replicas have the last events after "
-                    f"{self._wait_seconds:g} s; they are not acknowledged and will be relayed again"
-                )
+        await self._wait_for_replicas()
         async with self._commands.asking() as client:
             await client.xack(SOURCE, GROUP, *entry_ids)
+
+    async def _wait_for_replicas(self) -> None:
+        if not self._wait_replicas:
+            return
+        reached = await self._commands.replicas_with(self._wait_replicas, self._wait_seconds)
+        if reached < self._wait_replicas:
+            raise BrokerError(
+                f"{reached} of {self._wait_replicas} replicas have the last events after "
+                f"{self._wait_seconds:g} s; they are not acknowledged and will be relayed again"
+            )
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
         """See `SourceStream.bury`."""

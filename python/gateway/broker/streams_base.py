@@ -222,8 +222,18 @@ class SourceStream(Protocol):
         """Take back the last try of an entry: it failed for Redis' sake, not its own."""
         ...
 
-    async def read(self, token: str, count: int) -> FencedRead:
-        """Deliver at most `count` new entries to the relay, without waiting."""
+    async def read(self, token: str, count: int, done: Sequence[str] = ()) -> FencedRead:
+        """Acknowledge what the read before gave, and deliver at most `count` new entries, without waiting.
+
+        Args:
+            token: whose lease is looked at: without it neither is done.
+            count: bounds this read.
+            done: ids of entries that are relayed; at most as many as one read gives.
+
+        Raises:
+            LeaseLostError: the lease is not the token's.
+            BrokerError: the server is away, refuses, or does not answer in time; or replicas do not have what is done.
+        """
         ...
 
     async def wait(self, after: str, seconds: float) -> None:
@@ -238,7 +248,7 @@ class SourceStream(Protocol):
         ...
 
     async def acknowledge(self, entry_ids: Sequence[str]) -> None:
-        """These are done."""
+        """These are done; of those that `read` gave, its next call says so."""
         ...
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:

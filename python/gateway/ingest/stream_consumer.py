@@ -160,8 +160,9 @@ class StreamConsumer:
             _log.info("this node is the relay", extra={"node": self._node, "fence": self._fence})
             await self._take_over()
             self._jitter.reset()
+            done: Sequence[str] = ()
             while True:
-                await self._turn()
+                done = await self._turn(done)
         finally:
             if self._active.is_set():
                 self._active.clear()
@@ -179,9 +180,9 @@ class StreamConsumer:
         for entry in pending:
             await self._try_alone(entry)
 
-    async def _turn(self) -> None:
-        """Relay one batch, or wait for one."""
-        entries, last = await self.read()
+    async def _turn(self, done: Sequence[str]) -> Sequence[str]:
+        """Acknowledge what the last turn relayed, and relay one batch, or wait for one; what the next acknowledges."""
+        entries, last = await self.read(done)
         if entries:
             # A group that was made anew at the stream's start brings what may be in its rooms, or have left them.
             refeed = parse_id(entries[0].entry_id) <= self._refeed_until
@@ -191,6 +192,8 @@ class StreamConsumer:
             await self.trim()
         if not entries:
             await self.wait(last)
+        # With the next read, in one round trip. Whatever is interrupted before that is found pending, and done again.
+        return [entry.entry_id for entry in entries]
 
     async def _process(self, entries: Sequence[SourceEntry], *, refeed: bool = False, tries: int) -> None:
         batches, refused, vanished = sort_entries(entries, self._routing)
@@ -202,8 +205,6 @@ class StreamConsumer:
             await self.bury(
                 [DeadLetter(entry, error.reason, str(error), tries, self._node, now) for entry, error in refused]
             )
-        # Last: whatever was interrupted before is found pending, and done again.
-        await self.acknowledge([entry.entry_id for entry in entries])
 
     async def _write(self, batches: Sequence[RoomBatch], *, refeed: bool) -> list[RelayResult]:
         results = await self.write_rooms(batches, refeed=refeed)
@@ -259,6 +260,7 @@ class StreamConsumer:
             return
         try:
             await self._process([entry], tries=pending.deliveries + 1)
+            await self.acknowledge([entry.entry_id])
         except BrokerError:
             # Redis' fault is never the entry's. Remembered first: taking it back may fail for the same reason.
             self._owed.add(entry.entry_id)
@@ -326,9 +328,9 @@ class StreamConsumer:
         """Try a pending entry."""
         return await self._source.claim(self._token, entry_id)
 
-    async def read(self) -> tuple[list[SourceEntry], str]:
-        """New entries, and the id up to which the group has been given entries."""
-        entries, last, self.lag, lost = await self._source.read(self._token, self._numbers.batch)
+    async def read(self, done: Sequence[str]) -> tuple[list[SourceEntry], str]:
+        """Acknowledge; new entries, and the id up to which the group has been given entries."""
+        entries, last, self.lag, lost = await self._source.read(self._token, self._numbers.batch, done)
         self._lose(lost)
         self._observer.on_lag(self.lag)
         return entries, last
@@ -345,7 +347,7 @@ class StreamConsumer:
         _log.warning("critical events went to the dead-letter queue", extra={"entries": len(letters)})
 
     async def acknowledge(self, entry_ids: Sequence[str]) -> None:
-        """These are done."""
+        """These are done, of those that were tried alone."""
         await self._source.acknowledge(entry_ids)
 
     async def trim(self) -> None:
