@@ -41,6 +41,11 @@ CONSTANTS: Final[tuple[tuple[str, str, str], ...]] = (
     ("gateway.broker.redis_limits.LEASE_SECONDS", "s", "vida de una plaza sin renovar"),
     ("gateway.hub.place_keeper.RENEW_SECONDS", "s", "entre dos renovaciones de una plaza"),
     ("gateway.auth.table_token.DEFAULT_EXPIRES_IN", "s", "vida de un token de mesa recién emitido"),
+    (
+        "gateway.resilience.circuit_breaker.FIRST_OPEN_SECONDS",
+        "s",
+        "lo que un cortacircuitos deja de preguntar a Redis la primera vez",
+    ),
     ("gateway.wiring.ground.LINK_OPEN_SECONDS", "s", "lo más que un enlace con Redis espera entre dos intentos"),
     ("gateway.server.bounded_http.HEAD_SECONDS", "s", "tiempo para la cabecera de una petición"),
 )

@@ -80,6 +80,9 @@ SENTENCES: dict[str, str] = {
     "Announcements that were heard.": "Anuncios oídos.",
     "Cuts of the connection on which announcements are heard.": "Cortes de la conexión por la que llegan los anuncios.",
     "Places over all nodes that were held for another lease.": "Plazas de todos los nodos que se renovaron.",
+    "Places of dead nodes that were freed because somebody needed them.": (
+        "Plazas de nodos muertos que se liberaron porque alguien las necesitaba."
+    ),
     "Writes of places and penalties that Redis did not take; they are tried again.": (
         "Escrituras de plazas y sanciones que Redis no aceptó; se reintentan."
     ),

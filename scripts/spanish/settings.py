@@ -104,7 +104,9 @@ SENTENCES: dict[str, str] = {
     "Failures in a row after which Redis is not asked for a while.": (
         "Fallos seguidos tras los cuales no se pregunta a Redis durante un rato."
     ),
-    "How long it is not asked.": "Cuánto dura ese rato.",
+    "The longest that it is not asked; a second at first, and twice as long after each failed trial.": (
+        "Lo más que dura ese rato; un segundo al principio, y el doble tras cada prueba fallida."
+    ),
     "Trials that must succeed before all is as before.": (
         "Pruebas que deben salir bien para que todo vuelva a ser como antes."
     ),

@@ -91,9 +91,9 @@ class CountingCommands(RedisCommands):
     trips = 0
 
     @asynccontextmanager
-    async def asking(self, extra_seconds: float = 0.0) -> AsyncIterator[Redis]:
+    async def asking(self, extra_seconds: float = 0.0, *, background: bool = False) -> AsyncIterator[Redis]:
         self.trips += 1
-        async with super().asking(extra_seconds) as client:
+        async with super().asking(extra_seconds, background=background) as client:
             yield client
 
 

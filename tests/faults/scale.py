@@ -18,7 +18,7 @@ class Scale:
         rounds: how often a fault is repeated in one world.
         calm: seconds of ordinary traffic before each fault and after it.
         every: seconds between two events of one producer; so many that history reaches back over an outage and the
-            breaker's 30 s behind it.
+            time that a breaker may be open behind it.
         lease: of the relay, in seconds.
         stops_lease: the same where relays are stopped, two dozen times.
         settings: of every node; the full form runs what is shipped.

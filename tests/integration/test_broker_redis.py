@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from gateway.broker.redis import RedisBroker, create_broker
 from gateway.errors import BrokerError, CircuitOpenError, SettingsError
-from gateway.resilience.circuit_breaker import BreakerState, CircuitBreaker
+from gateway.resilience.circuit_breaker import FIRST_OPEN_SECONDS, BreakerState, CircuitBreaker
 from tests.support.clock import FakeClock
 from tests.support.settle import turns
 from tests.support.valkey import ValkeyServer
@@ -115,7 +115,7 @@ async def test_the_breaker_opens_after_five_failures_and_closes_after_three_tria
         own_valkey.start()
         with pytest.raises(CircuitOpenError):
             await broker.ping()
-        clock.advance(30)
+        clock.advance(FIRST_OPEN_SECONDS)
         for _ in range(3):
             assert breaker.state is BreakerState.HALF_OPEN
             await broker.ping()

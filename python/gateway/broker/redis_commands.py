@@ -71,14 +71,16 @@ class RedisCommands:
         return self._deployment.client
 
     @asynccontextmanager
-    async def asking(self, extra_seconds: float = 0.0) -> AsyncIterator[Redis]:
+    async def asking(self, extra_seconds: float = 0.0, *, background: bool = False) -> AsyncIterator[Redis]:
         """The client, behind the breaker and within the time; `extra_seconds` for a command that waits by itself.
+
+        `background` is for what nobody waits for: see `CircuitBreaker.guard`.
 
         Raises:
             BrokerError: the server is away, refuses, or does not answer in time.
         """
         try:
-            with self._breaker.guard(*UNAVAILABLE):
+            with self._breaker.guard(*UNAVAILABLE, background=background):
                 # One bound over waiting for a connection, connecting, writing and reading. A cancelled command's
                 # connection is dropped by redis-py, so no answer goes astray.
                 async with asyncio.timeout(self.timeout + extra_seconds), self._deployment.turn():
@@ -121,10 +123,13 @@ class RedisCommands:
     async def on_each(self, *command: str | int) -> dict[str, Any]:
         """The answers of every server that commands may go to, by its name: of one, or of a cluster's masters.
 
+        In the background, since it is for what is shown: one master that is away must not keep the others from being
+        asked by somebody who waits.
+
         Raises:
             BrokerError: see `asking`.
         """
-        async with self.asking():
+        async with self.asking(background=True):
             return await self._deployment.on_each(*command)
 
     async def replicas_with(self, replicas: int, seconds: float) -> int:

@@ -26,6 +26,8 @@ class RedisLimits:
 
     Places are members of sorted sets whose scores are the server's milliseconds at which they lapse: a node that
     crashes frees its places by doing nothing, and a set that nobody renews is gone with its last place.
+
+    What is written here is written in the background, but for the claim of a join; joins wait for what is read.
     """
 
     def __init__(self, commands: RedisCommands, *, lease: float = LEASE_SECONDS) -> None:
@@ -42,28 +44,31 @@ class RedisLimits:
 
     async def renew(self, places: Mapping[str, Sequence[str]]) -> None:
         """See `LimitStore.renew`."""
-        await self._run([], [(self._renew, [key], [self._lease, *members]) for key, members in places.items()])
+        calls: list[_Call] = [(self._renew, [key], [self._lease, *members]) for key, members in places.items()]
+        await self._run([], calls, background=True)
 
     async def give_up(self, places: Mapping[str, Sequence[str]]) -> None:
         """See `LimitStore.give_up`."""
-        await self._run([("ZREM", key, *members) for key, members in places.items()], [])
+        await self._run([("ZREM", key, *members) for key, members in places.items()], background=True)
 
     async def holders(self, key: str) -> list[str]:
         """See `LimitStore.holders`."""
-        (names,) = await self._run([("ZRANGE", key, 0, -1)], [])
+        (names,) = await self._run([("ZRANGE", key, 0, -1)])
         return [name.decode() for name in names]
 
     async def beat(self, run: str, number: int) -> None:
         """See `LimitStore.beat`."""
-        await self._run([("SET", beat_key(run), number, "PX", round(BEAT_KEPT_SECONDS * 1000))], [])
+        command = ("SET", beat_key(run), number, "PX", round(BEAT_KEPT_SECONDS * 1000))
+        await self._run([command], background=True)
 
     async def beats(self, runs: Sequence[str]) -> list[bytes | None]:
         """See `LimitStore.beats`."""
-        return await self._run([("GET", beat_key(run)) for run in runs], [])
+        return await self._run([("GET", beat_key(run)) for run in runs])
 
     async def penalise(self, keys: Mapping[str, float]) -> None:
         """See `LimitStore.penalise`."""
-        await self._run([("SET", key, 1, "PX", round(seconds * 1000)) for key, seconds in keys.items()], [])
+        commands = [("SET", key, 1, "PX", round(seconds * 1000)) for key, seconds in keys.items()]
+        await self._run(commands, background=True)
 
     async def _ask_all(self, questions: Sequence[Question]) -> list[ClaimAnswer | Exception]:
         """An answer for each, or the error of its own commands: one that fails harms no other."""
@@ -87,15 +92,19 @@ class RedisLimits:
         names = [limit.key for limit in claim.limits]
         return self._take, names, [claim.member, self._lease, *limits, *claim.gone]
 
-    async def _run(self, commands: Sequence[_Command], calls: Sequence[_Call]) -> list[Any]:
+    async def _run(
+        self, commands: Sequence[_Command], calls: Sequence[_Call] = (), *, background: bool = False
+    ) -> list[Any]:
         """The answers; one that is an error is an error of all."""
-        answers = await self._execute(commands, calls)
+        answers = await self._execute(commands, calls, background=background)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise broker_error(self._commands.where, answer) from answer
         return answers
 
-    async def _execute(self, commands: Sequence[_Command], calls: Sequence[_Call]) -> list[Any]:
+    async def _execute(
+        self, commands: Sequence[_Command], calls: Sequence[_Call], *, background: bool = False
+    ) -> list[Any]:
         """Run commands and scripts in one pipeline: one round trip, but for a server that does not know a script yet.
 
         Single keys and not MGET, so that in a cluster each goes to its own server.
@@ -105,7 +114,7 @@ class RedisLimits:
         """
         if not commands and not calls:
             return []
-        async with self._commands.asking() as client:
+        async with self._commands.asking(background=background) as client:
             pipeline: Any = client.pipeline(transaction=False)
             for command in commands:
                 pipeline.execute_command(*command)

@@ -30,7 +30,7 @@ class RedisNodeBoard:
 
     async def enter(self, name: str) -> None:
         """See `NodeBoard.enter`."""
-        async with self._commands.asking() as client:
+        async with self._commands.asking(background=True) as client:
             await self._roster.run(client, [ROSTER], [name, self._lease])
 
     async def leave(self, name: str) -> None:

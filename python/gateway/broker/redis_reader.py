@@ -54,7 +54,7 @@ class RedisNumbers:
 
     async def source(self) -> SourceUse:
         """See `RedisReader.source`."""
-        async with self._commands.asking() as client:
+        async with self._commands.asking(background=True) as client:
             entries = int(await client.xlen(SOURCE))
             dead_letters = int(await client.xlen(DLQ))
             groups: list[dict[str, Any]] = []

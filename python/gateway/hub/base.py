@@ -43,6 +43,10 @@ class LimitObserver(Protocol):
         """Redis took neither a renewal nor what was given up or imposed; it is tried again."""
         ...
 
+    def on_places_freed(self, places: int) -> None:
+        """So many places were given up because the nodes that held them are dead."""
+        ...
+
     def on_penalty(self) -> None:
         """A user or table session is refused for a while."""
         ...

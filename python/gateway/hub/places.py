@@ -13,6 +13,7 @@ from gateway.auth.revocation import judge, keys_for
 from gateway.broker.limits_base import Claim, LimitStore, PlaceLimit
 from gateway.errors import AbuseError, LimitError, StoppingError, TenantBusyError
 from gateway.fanout.base import ConnectionIdentity
+from gateway.hub.base import LimitObserver
 from gateway.hub.node_beats import NodeBeats
 from gateway.hub.penalties import Penalties
 from gateway.protocol.limit_keys import abuse_key, presence_key, tenant_presence_key
@@ -84,6 +85,7 @@ class Places:
         limits: PlaceLimits,
         penalties: Penalties,
         beats: NodeBeats,
+        observer: LimitObserver,
         *,
         tenant_rate: KeyedRate[int],
         check_node: Callable[[Identity], None],
@@ -96,6 +98,7 @@ class Places:
             limits: over all nodes.
             penalties: who is refused for a while.
             beats: which nodes live.
+            observer: sees how many places of dead nodes were freed.
             tenant_rate: how often a tenant may connect to this node.
             check_node: raises LimitError where this node alone has as many connections of somebody as all may have.
             on_given_up: is told that there is something to be written.
@@ -107,6 +110,7 @@ class Places:
         self._check_node = check_node
         self._on_given_up = on_given_up
         self._beats = beats
+        self._observer = observer
         self._proofs: dict[str, asyncio.Task[None]] = {}
         self._numbers = itertools.count(1)
         self.given_up: dict[str, set[str]] = {}
@@ -192,6 +196,7 @@ class Places:
         if gone:
             _log.info("places of dead nodes are free", nodes=sorted(dead), places=len(gone))
             await self._store.give_up(dict.fromkeys(keys, gone))
+            self._observer.on_places_freed(len(gone))
 
     def on_closed(self, identity: ConnectionIdentity, number: int) -> None:
         """A connection that kept its place is gone."""

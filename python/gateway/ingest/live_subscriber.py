@@ -154,16 +154,22 @@ class LiveSubscriber(LinkedSubscriber):
     async def _begin_rooms(self) -> None:
         """Read the heads of rooms as their subscriptions are confirmed: subscribe first, read second."""
         jitter = DecorrelatedJitter(*HEADS_SECONDS)
+        failing = False  # so that an outage is two lines in the log, however often it is tried
         while True:
             cursors = await self._interest.due()
             try:
                 await self._check.begin(cursors)
             except BrokerError as error:
-                _log.warning("the heads of %d rooms cannot be read: %s", len(cursors), error)
+                if not failing:
+                    failing = True
+                    _log.warning("the heads of %d rooms cannot be read, and are tried again: %s", len(cursors), error)
             except Exception:  # noqa: BLE001 - logged in full; without this task nobody would be let in any more
                 _log.exception("reading the heads of rooms failed")
             else:
                 jitter.reset()
+                if failing:
+                    failing = False
+                    _log.info("the heads of rooms can be read again")
                 continue
             await self._sleep(jitter.next())
             for cursor in cursors:

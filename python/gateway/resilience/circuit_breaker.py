@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import Final
 
 from gateway.errors import CircuitOpenError
 from gateway.types import Clock
+
+FIRST_OPEN_SECONDS: Final = 1.0
+"""How long a breaker stays open at first. Five refused connections take a fraction of a second: a server that was away
+for a moment must not be left alone for longer than that. A trial in a second is no load for one that is still away."""
 
 
 class BreakerState(StrEnum):
@@ -24,8 +29,11 @@ class CircuitBreaker:
     | state | a call | goes to |
     |---|---|---|
     | CLOSED | passes | OPEN after `failures` failures in a row |
-    | OPEN | is refused | HALF_OPEN when `open_seconds` are over |
+    | OPEN | is refused | HALF_OPEN when its time is over |
     | HALF_OPEN | passes, `trials` of them | CLOSED after `trials` successes, OPEN at the first failure |
+
+    It stays open for `FIRST_OPEN_SECONDS`, and for twice as long after each trial that fails, up to `open_seconds`. So
+    a server that is back is asked again after a second more than it was away, at most; see decision 19.
 
     A call that began before the last change of state says nothing about the new state, and is not counted.
 
@@ -35,7 +43,7 @@ class CircuitBreaker:
         duty: what the guarded connection is for (`commands`, `pubsub`); it stands in errors and metrics.
         clock: `monotonic` is used.
         failures: failures in a row that open it.
-        open_seconds: how long it stays open.
+        open_seconds: the longest that it stays open at a time.
         trials: calls that must succeed before it closes.
         on_change: told the duty and the new state, from inside the call that changed it; must not raise.
     """
@@ -58,7 +66,8 @@ class CircuitBreaker:
         self.duty = duty
         self._clock = clock
         self._max_failures = failures
-        self._open_seconds = open_seconds
+        self._max_open = open_seconds
+        self._open_for = 0.0  # this time; 0 while it has not been open since it was closed
         self._trials = trials
         self._on_change = on_change
         self._state = BreakerState.CLOSED
@@ -79,7 +88,7 @@ class CircuitBreaker:
         """Seconds until an open breaker lets a trial through; 0 when it is not open."""
         if self._state is not BreakerState.OPEN:
             return 0.0
-        return max(0.0, self._opened_at + self._open_seconds - self._clock.monotonic())
+        return max(0.0, self._opened_at + self._open_for - self._clock.monotonic())
 
     def acquire(self) -> Permit:
         """Leave for one call, whose outcome the caller must tell the permit; `guard` does that for a block.
@@ -90,8 +99,7 @@ class CircuitBreaker:
         state = self.state
         if state is BreakerState.OPEN:
             raise CircuitOpenError(
-                f"Redis ({self.duty}) failed {self._max_failures} times in a row and is not asked "
-                f"for another {self.retry_after():.0f} s"
+                f"Redis ({self.duty}) keeps failing and is not asked for another {self.retry_after():.1f} s"
             )
         if state is BreakerState.HALF_OPEN:
             if self._successes + self._under_way >= self._trials:
@@ -102,10 +110,15 @@ class CircuitBreaker:
         return Permit(self, self._era)
 
     @contextmanager
-    def guard(self, *counted: type[BaseException]) -> Iterator[None]:
+    def guard(self, *counted: type[BaseException], background: bool = False) -> Iterator[None]:
         """Run a block as one call: finishing it is a success, raising one of `counted` is a failure.
 
         Any other exception says nothing about the server (the caller was cancelled, a key had the wrong type).
+
+        Args:
+            counted: what says that the server is away.
+            background: nobody waits for this call, so there is nobody to be spared: its success counts like any other,
+                and so closes a breaker, but its failure neither opens one nor lengthens its time.
 
         Raises:
             CircuitOpenError: see `acquire`.
@@ -114,7 +127,10 @@ class CircuitBreaker:
         try:
             yield
         except counted:
-            permit.fail()
+            if background:
+                permit.release()
+            else:
+                permit.fail()
             raise
         except BaseException:
             permit.release()
@@ -132,14 +148,19 @@ class CircuitBreaker:
         if failed:
             self._failures += 1
             if self._state is BreakerState.HALF_OPEN or self._failures >= self._max_failures:
-                self._opened_at = self._clock.monotonic()
-                self._enter(BreakerState.OPEN)
+                self._open()
             return
         self._failures = 0
         if self._state is BreakerState.HALF_OPEN:
             self._successes += 1
             if self._successes >= self._trials:
+                self._open_for = 0.0
                 self._enter(BreakerState.CLOSED)
+
+    def _open(self) -> None:
+        self._opened_at = self._clock.monotonic()
+        self._open_for = min(self._max_open, self._open_for * 2 or FIRST_OPEN_SECONDS)
+        self._enter(BreakerState.OPEN)
 
     def _enter(self, state: BreakerState) -> None:
         self._state = state

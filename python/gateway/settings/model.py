@@ -234,7 +234,11 @@ class Settings(BaseSettings):
     ] = 5.0
 
     breaker_failures: Annotated[int, _help("Failures in a row after which Redis is not asked for a while.", ge=1)] = 5
-    breaker_open: Annotated[float, Note("s"), _help("How long it is not asked.", gt=0)] = 30.0
+    breaker_open: Annotated[
+        float,
+        Note("s"),
+        _help("The longest that it is not asked; a second at first, and twice as long after each failed trial.", gt=0),
+    ] = 30.0
     breaker_trials: Annotated[int, _help("Trials that must succeed before all is as before.", ge=1)] = 3
     drop_alert_share: Annotated[
         float, Note("%"), _help("Share of events dropped, in the window, that raises an alert.", gt=0, le=100)

@@ -20,6 +20,9 @@ class LimitMetrics:
     def __init__(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
         """`counter` and `gauge` declare a metric: name, text, and the known values of a label."""
         self._renewed = counter("places_renewed_total", "Places over all nodes that were held for another lease.")
+        self._freed = counter(
+            "places_freed_total", "Places of dead nodes that were freed because somebody needed them."
+        )
         self._put_off = counter(
             "limits_put_off_total", "Writes of places and penalties that Redis did not take; they are tried again."
         )
@@ -30,6 +33,10 @@ class LimitMetrics:
     def on_places_renewed(self, places: int) -> None:
         """See `LimitObserver`."""
         self._renewed.inc(places)
+
+    def on_places_freed(self, places: int) -> None:
+        """See `LimitObserver`."""
+        self._freed.inc(places)
 
     def on_limits_put_off(self) -> None:
         """See `LimitObserver`."""

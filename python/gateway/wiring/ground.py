@@ -13,7 +13,8 @@ from gateway.telemetry.metrics import Metrics
 from gateway.types import Clock
 
 LINK_OPEN_SECONDS: Final = 5.0
-"""The longest time between two attempts of one link to connect: a node that asks this often is no load for Redis."""
+"""The longest time between two attempts of one link to connect, however long Redis is away: a node that asks this often
+is no load for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ def limit_parts(ground: Ground, commands: RedisCommands, fanout: Fanout) -> Limi
         ),
         penalties,
         beats,
+        metrics,
         tenant_rate=KeyedRate(tenant_rate, max(1.0, tenant_rate * BURST_SECONDS), clock),
         check_node=admission.check,
         on_given_up=to_write.set,

@@ -36,10 +36,13 @@ class Counts:
     """Keeps `LimitObserver`."""
 
     def __init__(self) -> None:
-        self.renewed = self.put_off = self.penalties = 0
+        self.renewed = self.freed = self.put_off = self.penalties = 0
 
     def on_places_renewed(self, places: int) -> None:
         self.renewed += places
+
+    def on_places_freed(self, places: int) -> None:
+        self.freed += places
 
     def on_limits_put_off(self) -> None:
         self.put_off += 1
@@ -71,6 +74,7 @@ class Node:
             limits,
             self.penalties,
             self.beats,
+            self.counts,
             tenant_rate=KeyedRate(tenant_rate, max(1, tenant_rate), store.clock),
             check_node=admission.check,
             on_given_up=self.wake.set,
@@ -156,6 +160,7 @@ async def test_what_a_dead_node_holds_keeps_nobody_out(store: MemoryLimits) -> N
     began = store.clock.monotonic()
     await living.join()
     assert store.clock.monotonic() - began == pytest.approx(PROOF_SECONDS)
+    assert (living.counts.freed, dead.counts.freed) == (2, 0)
     await living.join(replace(STAFF, subject="14"))
     assert len(store.members(USER)) == 2, "both of the dead are gone"
     with pytest.raises(LimitError, match="tenant has its 4"):
@@ -190,6 +195,7 @@ async def test_a_refusal_comes_as_soon_as_every_holder_has_said_that_it_lives(st
     assert [type(answer) for answer in answers] == [LimitError] * 10
     assert store.clock.monotonic() - began == pytest.approx(POLL_SECONDS), "all of them waited for the same word"
     assert store.trips - trips < 10 * 2 + 10
+    assert other.counts.freed == 0
 
 
 async def test_where_redis_cannot_say_who_lives_nobody_is_turned_away_for_good(store: MemoryLimits) -> None:

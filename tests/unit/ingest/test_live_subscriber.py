@@ -350,6 +350,23 @@ async def test_heads_that_cannot_be_read_are_read_again_and_nobody_is_let_in_bef
         await entering
 
 
+async def test_an_outage_of_the_heads_is_two_lines_in_the_log_however_often_they_are_tried(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with live() as rig:
+        with caplog.at_level(logging.INFO, "gateway.ingest"):
+            for room in (ROOM, OTHER):
+                rig.history.away = True
+                entering = asyncio.create_task(rig.interest.hold([room]).__aenter__())
+                await rig.answer()
+                await rig.time.pass_by(5)
+                rig.history.away = False
+                await rig.time.pass_by(2)
+                await entering
+    heads = [record.getMessage() for record in caplog.records if "the heads of" in record.getMessage()]
+    assert [("cannot be read" in line, "again" in line) for line in heads] == [(True, True), (False, True)] * 2
+
+
 async def test_a_check_that_fails_is_logged_and_the_next_one_repairs(caplog: pytest.LogCaptureFixture) -> None:
     async with live(ROOM) as rig:
         rig.history.relay(ROOM, "1-0", b"{1}")

@@ -50,7 +50,7 @@ class FakeFanout:
 class Rig:
     """A subscriber among fakes. Between two attempts it waits until the test calls `next_attempt`."""
 
-    def __init__(self, tenant_rate: float = 0) -> None:
+    def __init__(self, tenant_rate: float = 0, *, longest_wait: float = 30) -> None:
         self.clock = FakeClock()
         self.broker = FakeBroker()
         self.fanout = FakeFanout()
@@ -67,7 +67,7 @@ class Rig:
             self.fanout,
             LinkOptions(
                 breaker=self.breaker,
-                jitter=DecorrelatedJitter(1, 30, lambda low, high: high),
+                jitter=DecorrelatedJitter(1, longest_wait, lambda low, high: high),
                 clock=self.clock,
                 sleep=self._sleep,
             ),
@@ -226,7 +226,7 @@ async def test_a_server_that_never_was_there_is_no_interruption() -> None:
 
 
 async def test_after_five_failures_it_waits_until_the_breaker_lets_it_try() -> None:
-    rig = Rig()
+    rig = Rig(longest_wait=1)
     rig.broker.away = True
     await rig.subscriber.start()
     await settle()
@@ -235,10 +235,11 @@ async def test_after_five_failures_it_waits_until_the_breaker_lets_it_try() -> N
     assert rig.broker.attempts == 4
     await rig.next_attempt()
     assert rig.breaker.state is BreakerState.OPEN
-    assert rig.waits[-1] == 30
     await rig.next_attempt()
     assert rig.broker.attempts == 6
     assert rig.breaker.state is BreakerState.OPEN, "the trial failed"
+    await rig.next_attempt()
+    assert rig.waits == [1, 1, 1, 1, 1, 2, 4], "the breaker's times are longer than the link's own waits by now"
     await rig.subscriber.stop()
 
 
