@@ -138,7 +138,7 @@ def _letter(number: bytes, fields: dict[bytes, bytes]) -> KeptLetter:
 
 
 def _origin(letter: KeptLetter) -> str:
-    """What two letters of one entry have in common: a relay that dies at the wrong moment buries an entry twice."""
+    """What two letters of one entry have in common: in a cluster a relay that stops in between buries it twice."""
     return position_of(letter.entry_id, letter.event or b"") if letter.entry_id else letter.id
 
 

@@ -1,6 +1,6 @@
 """The source stream, the relay's lease and the dead-letter queue in Redis.
 
-In a cluster stream, lease and fence share a slot; the dead-letter queue is in another, and no script touches both.
+In a cluster stream, lease and fence share a slot; the dead-letter queue is in another: there no script touches both.
 """
 
 from __future__ import annotations
@@ -145,15 +145,23 @@ class RedisSource:
                 f"{self._wait_seconds:g} s; they are not acknowledged and will be relayed again"
             )
 
-    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+    async def bury(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
         """See `SourceStream.bury`."""
         if not letters:
-            return
+            return []
+        fields = [letter_fields(letter) for letter in letters]
+        if not self._commands.clustered:
+            flat = [part for named in fields for pair in named.items() for part in pair]
+            args: list[RedisArgument] = [GROUP, DLQ_ENTRIES, len(flat) // len(fields), *flat]
+            done: list[bytes] = await self._run("bury", [SOURCE, DLQ], args)
+            ids = {number.decode() for number in done}
+            return [letter for letter in letters if letter.entry.entry_id in ids]
         async with self._commands.asking() as client:
             pipeline: Any = client.pipeline(transaction=False)
-            for letter in letters:
-                pipeline.xadd(DLQ, _letter_fields(letter), maxlen=DLQ_ENTRIES, approximate=False)
+            for named in fields:
+                pipeline.xadd(DLQ, named, maxlen=DLQ_ENTRIES, approximate=False)
             await pipeline.execute()
+        return letters
 
     async def buried(self, since: str) -> frozenset[str]:
         """See `SourceStream.buried`."""
@@ -187,7 +195,8 @@ def _entry(number: bytes, flat: _Flat) -> SourceEntry:
     return SourceEntry(number.decode(), dict(zip(flat[::2], flat[1::2], strict=True)))
 
 
-def _letter_fields(letter: DeadLetter) -> dict[Any, Any]:
+def letter_fields(letter: DeadLetter) -> dict[Any, Any]:
+    """What stands in the queue: of every letter as many fields, and the entry's id is the first."""
     fields = letter.entry.fields or {}
     if b"event" in fields:
         # The queue is bounded in letters, so a letter must be bounded in bytes; `error` says how long the event was.

@@ -251,8 +251,12 @@ class SourceStream(Protocol):
         """These are done; of those that `read` gave, its next call says so."""
         ...
 
-    async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        """Write into the dead-letter queue. At least once: a relay that dies before it acknowledges writes again."""
+    async def bury(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """Put pending entries aside in the dead-letter queue; the letters that were written.
+
+        On one server that acknowledges them too, in one step, and what is not pending any more gets no second letter.
+        In a cluster letters are written at least once: a relay that stops before it acknowledges writes them again.
+        """
         ...
 
     async def buried(self, since: str) -> frozenset[str]:

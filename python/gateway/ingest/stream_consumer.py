@@ -341,10 +341,10 @@ class StreamConsumer:
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
         """Put entries aside."""
-        await self._source.bury(letters)
-        for reason, count in Counter(letter.reason for letter in letters).items():
-            self._observer.on_dead_letter(reason, count)
-        _log.warning("critical events went to the dead-letter queue", extra={"entries": len(letters)})
+        if written := await self._source.bury(letters):
+            for reason, count in Counter(letter.reason for letter in written).items():
+                self._observer.on_dead_letter(reason, count)
+            _log.warning("critical events went to the dead-letter queue", extra={"entries": len(written)})
 
     async def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """These are done, of those that were tried alone."""

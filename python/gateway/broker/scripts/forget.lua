@@ -7,7 +7,7 @@ local function forget(source, group, entry_id, event)
   if not held then return end
   for i = 1, #held[2], 2 do
     if held[2][i] == 'event' and held[2][i + 1] == event then
-      redis.call('XACK', source, group, entry_id)  -- of a relay that died between burying it and saying so
+      redis.call('XACK', source, group, entry_id)  -- in a cluster: a relay may have stopped before it did
       redis.call('XDEL', source, entry_id)
       return
     end
