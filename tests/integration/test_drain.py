@@ -20,6 +20,7 @@ from tests.support.gateway import run_gateway
 from tests.support.serve import ServeProcess, serve
 from tests.support.tokens import staff_token, table_token
 from tests.support.valkey import ValkeyServer
+from tests.support.workers import both_up
 
 SOCKETS = pytest.mark.parametrize("sockets", ["native", "asgi"])
 EVENT = {"type": "CART_SYNC", "tenant_id": 1, "branch_id": 5, "session_id": 1}
@@ -94,6 +95,7 @@ async def test_a_node_that_everybody_has_left_waits_no_longer(tmp_path: Path, va
 async def test_every_worker_sends_its_own_clients_away(tmp_path: Path, valkey: ValkeyServer) -> None:
     settings = {"GATEWAY_DRAIN_SECONDS": "1.5"}
     with serve(tmp_path, "--workers", "2", "--redis-url", valkey.url, **settings) as gateway:
+        await both_up(gateway)  # until then there is one to take up everybody
         async with AsyncExitStack() as stack:
             peers: list[Client] = []
             # Who accepts a connection is the kernel's choice: as many as it takes until both have.

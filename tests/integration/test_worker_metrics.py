@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
-from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import httpx
-from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
 from tests.support.clients import welcomed
-from tests.support.serve import ServeProcess, serve
+from tests.support.serve import serve
 from tests.support.tokens import staff_token
 from tests.support.valkey import ValkeyServer
+from tests.support.workers import both_up, scrape
 
 READY = {"type": "ROUND_READY", "tenant_id": 1, "branch_id": 5}
 CLIENTS = 12
 
 
-async def scrape(gateway: ServeProcess) -> dict[str, dict[str, float]]:
-    """Of each metric the sum of its series by worker."""
-    async with httpx.AsyncClient() as http:  # a new connection each time: it may be any worker's
-        answer = await http.get(f"{gateway.http}/ws/metrics")
-    assert answer.status_code == 200
-    found: dict[str, Counter[str]] = {}
-    for family in text_string_to_metric_families(answer.text):
-        for sample in family.samples:
-            found.setdefault(sample.name, Counter())[sample.labels["worker"]] += sample.value
-    return {name: dict(sums) for name, sums in found.items()}
-
-
 async def test_two_workers_are_one_scrape(tmp_path: Path, own_valkey: ValkeyServer) -> None:
     with serve(tmp_path, "--workers", "2", "--redis-url", own_valkey.url, GATEWAY_JOIN_RATE="0") as gateway:
+        await both_up(gateway)  # `serve` waits for whichever is ready first
         async with AsyncExitStack() as stack:
             peers = [
                 await stack.enter_async_context(
@@ -60,17 +46,7 @@ async def test_two_workers_are_one_scrape(tmp_path: Path, own_valkey: ValkeyServ
             serving = workers_of(gateway.process.pid)
             assert len(serving) == 2
             os.kill(serving[0], signal.SIGKILL)
-            async with asyncio.timeout(20):  # uvicorn starts another one, which goes on with the series
-                while (await scrape_again(gateway)).get("gateway_worker_up") != {"0": 1, "1": 1}:
-                    await asyncio.sleep(0.1)
-
-
-async def scrape_again(gateway: ServeProcess) -> dict[str, dict[str, float]]:
-    """The same, while a worker is on its way out."""
-    try:
-        return await scrape(gateway)
-    except httpx.HTTPError:
-        return {}
+            await both_up(gateway)  # uvicorn starts another one, which goes on with the series
 
 
 def workers_of(parent: int) -> list[int]:
