@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.faults.counters import Counters
 from tests.faults.ledger import Sent
-from tests.faults.recorder import ClientLog, Ended, Heard, ToldDropped, Welcomed
+from tests.faults.recorder import ClientLog, Connection, Ended, Heard, ToldDropped, Welcomed
 
 SHOWN = 5
 
@@ -39,10 +39,9 @@ def judge_best_effort(log: ClientLog, lines: Sequence[Sent], counters: Mapping[s
     to have dropped. A hole is a run of neighbours on one channel, and one interruption makes one hole at most.
     """
     verdict = BestEffortVerdict()
-    numbers = [item.number for item in log.items() if isinstance(item, Heard) and item.event_id is None]
-    heard = set(numbers)
-    if len(heard) != len(numbers):
-        verdict.wrong.append(f"best-effort events heard twice: {len(numbers) - len(heard)}")
+    for connection in log.connections:
+        _judge_connection(connection, lines, verdict)
+    heard = {item.number for item in log.items() if isinstance(item, Heard) and item.event_id is None}
     joined = next((item.at for item in log.items() if isinstance(item, Welcomed)), float("inf"))
     mine = [
         sent
@@ -56,7 +55,6 @@ def judge_best_effort(log: ClientLog, lines: Sequence[Sent], counters: Mapping[s
     offered = {sent.number for sent in lines if sent.channel is not None and log.seat.hears(sent.channel)}
     if foreign := heard - offered:
         verdict.wrong.append(f"best-effort events heard that are not for it: {sorted(foreign)[:SHOWN]}")
-    _judge_order(numbers, lines, verdict)
     missing = [sent for sent in mine if sent.number not in heard]
     verdict.expected = len(mine)
     verdict.delivered = len(mine) - len(missing)
@@ -70,13 +68,16 @@ def judge_best_effort(log: ClientLog, lines: Sequence[Sent], counters: Mapping[s
     return verdict
 
 
-def _judge_order(numbers: Sequence[int], lines: Sequence[Sent], verdict: BestEffortVerdict) -> None:
+def _judge_connection(connection: Connection, lines: Sequence[Sent], verdict: BestEffortVerdict) -> None:
+    """Each event once, and each channel in its order. What other connections heard is for `judge_handed_late`."""
     channels = {sent.number: sent.channel for sent in lines}
     newest: dict[str | None, int] = {}
-    for number in numbers:
+    for number in (item.number for item in connection.items if isinstance(item, Heard) and item.event_id is None):
         channel = channels.get(number)
-        if number < newest.get(channel, -1):
-            verdict.wrong.append(f"{channel}: {number} was heard after {newest[channel]}")
+        before = newest.get(channel, -1)
+        if number <= before:
+            how = "twice" if number == before else f"after {before}"
+            verdict.wrong.append(f"{channel}: {number} was heard {how} on one connection, with {connection.node}")
             return
         newest[channel] = number
 

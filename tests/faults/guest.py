@@ -88,11 +88,12 @@ class Guest:
         """One connection, from dialling to its end; whether it was welcomed."""
         welcomed = False
         code = ABNORMAL
+        dialled = asyncio.get_running_loop().time()
         try:
             async with connect(
                 self._url(), compression=None, open_timeout=WELCOME_SECONDS, ping_interval=None, close_timeout=1
             ) as connection:
-                await self._greet(connection)
+                await self._greet(connection, dialled)
                 welcomed = True
                 await self._listen(connection)
         except ConnectionClosed as closed:
@@ -114,11 +115,12 @@ class Guest:
             query["resume"] = ",".join(f"{branch}:{position}" for branch, position in self.log.positions.items())
         return f"{self._node.ws}{self.log.seat.path}?{urlencode(query)}"
 
-    async def _greet(self, connection: ClientConnection) -> None:
+    async def _greet(self, connection: ClientConnection, dialled: float) -> None:
         asked = dict(self.log.positions) if self.log.connections else {}
         async with asyncio.timeout(WELCOME_SECONDS):
             text = await connection.recv()
-        self.log.welcome(self._node.name, str(text), asked, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        self.log.welcome(self._node.name, str(text), asked, dialled=dialled, now=now)
         self._connection = connection
         self.joined.set()
 

@@ -10,6 +10,8 @@ CHUNK = 65_536
 CHUNKS = 64
 """Pieces that wait in one direction of one connection: then the sender feels it, as on a real link."""
 
+SUBSCRIBE = b"\r\nSUBSCRIBE\r\n"
+
 
 class _Direction:
     """One of the two ways of one connection."""
@@ -30,7 +32,10 @@ class _Direction:
         loop = asyncio.get_running_loop()
         while True:
             data = await self._reader.read(CHUNK)
-            await self._waiting.put((loop.time() + self._proxy.delay, data))
+            # Commands are upper case, and answers lower: it is the node that says this.
+            self._pair.subscribed |= SUBSCRIBE in data
+            lag = self._proxy.lag if self._pair.subscribed else 0.0
+            await self._waiting.put((loop.time() + self._proxy.delay + lag, data))
             if not data:
                 return
 
@@ -55,6 +60,7 @@ class _Pair:
 
     def __init__(self) -> None:
         self.dead = False
+        self.subscribed = False
         self.task: asyncio.Task[None] | None = None
 
 
@@ -65,6 +71,7 @@ class Proxy:
         port: where it listens.
         target: the port on 127.0.0.1 that new connections lead to; may be changed, as after a failover.
         delay: seconds that every piece of data takes, in each direction.
+        lag: seconds more where the node has subscribed to channels, as best-effort events come; not to sharded ones.
         flowing: cleared, data waits and connections stay.
     """
 
@@ -72,6 +79,7 @@ class Proxy:
         self.target = target
         self.port = 0
         self.delay = 0.0
+        self.lag = 0.0
         self.flowing = asyncio.Event()
         self.flowing.set()
         self._down = False
@@ -106,6 +114,7 @@ class Proxy:
         """Let everything pass again."""
         self._down = False
         self.delay = 0.0
+        self.lag = 0.0
         self.flowing.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

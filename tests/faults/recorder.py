@@ -63,10 +63,12 @@ class Connection:
 
     Attributes:
         node: the name of the node that was dialled.
+        dialled: when; the node cannot have known of the client before.
         items: in the order in which they came.
     """
 
     node: str
+    dialled: float
     items: list[Item] = field(default_factory=list)
 
 
@@ -90,13 +92,13 @@ class ClientLog:
         """Of all connections."""
         return [item for connection in self.connections for item in connection.items]
 
-    def welcome(self, node: str, text: str, asked: Mapping[int, str], now: float) -> None:
+    def welcome(self, node: str, text: str, asked: Mapping[int, str], *, dialled: float, now: float) -> None:
         """Begin a connection with its first message."""
         message = json.loads(text)
         positions = {int(branch): position for branch, position in message["positions"].items()}
         resumed = {int(branch): known for branch, known in message.get("resumed", {}).items()}
         self.positions |= positions
-        self.connections.append(Connection(node, [Welcomed(now, positions, dict(asked), resumed)]))
+        self.connections.append(Connection(node, dialled, [Welcomed(now, positions, dict(asked), resumed)]))
 
     def take(self, text: str, now: float) -> None:
         """Note any later message."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.faults.best_effort import judge_best_effort
 from tests.faults.counters import Counters
+from tests.faults.handed_late import judge_handed_late
 from tests.faults.judge import judge
 from tests.faults.ledger import Ledger
 from tests.faults.recorder import ClientLog, ToldGap, Welcomed
@@ -55,7 +56,7 @@ class Report:
 
 def report_of(logs: Sequence[ClientLog], ledger: Ledger, counters: Mapping[str, Counters]) -> Report:
     """Judge every client."""
-    report = Report(sent=len(ledger.accepted(critical=True)))
+    report = Report(sent=len(ledger.accepted(critical=True)), wrong=judge_handed_late(logs, ledger.lines))
     for log in logs:
         name = log.seat.name
         verdict = judge(log, ledger.lines)

@@ -27,9 +27,11 @@ def ledger_of(count: int, *, branch: int = 5, channel: str | None = None, refuse
 def log_of(story: str, *, seat: Seat = KITCHEN, critical: bool = True, branch: int = 5) -> ClientLog:
     """A log from words: `3` hears number 3, `gap` is told of a gap of the branch, `dropped:2` of two dropped events,
     `end` loses the connection, and a new one begins with `resumed`, `unknown` (resumed false), `unanswered` or `anew`
-    (asked for nothing); `@7` moves the clock to 7 s. What is heard moves it to the event's acceptance.
+    (asked for nothing); `@7` moves the clock to 7 s. What is heard moves it to the event's acceptance. The first
+    connection is to node `a`, later ones are to `b`, or where `to:a` says.
     """
-    log = ClientLog(seat, [Connection("a", [Welcomed(0.0, {branch: "0-0"}, {}, {})])])
+    node = "b"
+    log = ClientLog(seat, [Connection("a", 0.0, [Welcomed(0.0, {branch: "0-0"}, {}, {})])])
     now = 0.0
     for word in story.split():
         items = log.connections[-1].items
@@ -39,12 +41,14 @@ def log_of(story: str, *, seat: Seat = KITCHEN, critical: bool = True, branch: i
             items.append(ToldGap(now, branch))
         elif word.startswith("dropped:"):
             items.append(ToldDropped(now, int(word.removeprefix("dropped:"))))
+        elif word.startswith("to:"):
+            node = word.removeprefix("to:")
         elif word == "end":
             items.append(Ended(now, 1006))
         elif word in ("resumed", "unknown", "unanswered", "anew"):
             asked = {} if word == "anew" else {branch: "some"}
             resumed = {"resumed": {branch: True}, "unknown": {branch: False}}.get(word, {})
-            log.connections.append(Connection("b", [Welcomed(now, {branch: "some"}, asked, resumed)]))
+            log.connections.append(Connection(node, now, [Welcomed(now, {branch: "some"}, asked, resumed)]))
         else:
             number = int(word)
             now = max(now, number + 0.5)

@@ -99,6 +99,21 @@ async def test_a_delay_keeps_the_order(proxy: Proxy) -> None:
     writer.close()
 
 
+async def test_a_lag_is_for_who_has_subscribed(proxy: Proxy) -> None:
+    loop = asyncio.get_running_loop()
+    subscribed, sharded = await dial(proxy), await dial(proxy)
+    proxy.lag = 0.1
+    began = loop.time()
+    await say(subscribed, b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nx\r\n")
+    assert loop.time() - began >= 0.2
+    proxy.lag = 60.0  # say() waits 5 s
+    await say(sharded, b"*2\r\n$10\r\nSSUBSCRIBE\r\n$1\r\nx\r\n")
+    proxy.mend()
+    assert await say(subscribed) == b"hello"
+    for _, writer in (subscribed, sharded):
+        writer.close()
+
+
 async def test_a_stall_holds_back_and_loses_nothing(proxy: Proxy) -> None:
     reader, writer = streams = await dial(proxy)
     assert await say(streams) == b"hello"

@@ -52,7 +52,7 @@ class Publisher(BlockingSender):
         return cls._opened(url, options, routing=routing)
 
     def publish(self, channel: str, event: JsonEvent) -> int:
-        """Publish a best-effort event on a channel of the gateway, as `branch:5:kitchen`.
+        """Publish a best-effort event on a channel of the gateway, as `branch:5:kitchen`: at most once for each call.
 
         Returns:
             how many subscriptions heard it: gateways, not clients. 0 is no error: nobody is in that audience. Of a
@@ -61,7 +61,8 @@ class Publisher(BlockingSender):
         Raises:
             EventRefusedError: the gateway would drop it; nothing was sent.
             TypeError: the mapping holds what JSON cannot say; nothing was sent.
-            redis.RedisError: Redis is away or refuses.
+            redis.RedisError: Redis is away or refuses; whether it was published is not known. Who calls again may have
+                sent it twice.
         """
         return int(self._client.publish(channel, for_channel(self._routing, channel, event)))
 

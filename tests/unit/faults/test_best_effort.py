@@ -60,8 +60,9 @@ def test_what_is_in_no_counter_is_found(story: str, counted: Counters, silent: l
 
 
 def test_what_comes_twice_or_out_of_order_or_to_the_wrong_one_is_found() -> None:
-    assert "twice" in verdict_of("0 1 1 2 3 4 5")[2][0]
-    assert "heard after" in verdict_of("0 2 1 3 4 5")[2][0]
+    assert "heard twice" in verdict_of("0 1 1 2 3 4 5")[2][0]
+    assert "heard after 2" in verdict_of("0 2 1 3 4 5")[2][0]
+    assert "heard twice" in verdict_of("0 1 end @1.6 resumed 2 2 3 4 5")[2][0]
     assert "not for it" in verdict_of("0 1 2 3 4 5 6")[2][0]
 
 

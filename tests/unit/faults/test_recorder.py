@@ -8,7 +8,9 @@ from tests.faults.script import KITCHEN
 
 def test_every_message_has_its_item_and_positions_move_with_them() -> None:
     log = ClientLog(KITCHEN)
-    log.welcome("a", '{"type":"welcome","connection_id":"x","heartbeat":30,"positions":{"5":"0-0"}}', {}, 1.0)
+    log.welcome(
+        "a", '{"type":"welcome","connection_id":"x","heartbeat":30,"positions":{"5":"0-0"}}', {}, dialled=0.5, now=1.0
+    )
     log.take('{"event_id":"7-0","position":"7-0/aa","type":"CHECK_PAID","branch_id":5,"n":3}', 2.0)
     log.take('{"type":"CART_SYNC","branch_id":5,"n":4}', 3.0)
     assert log.positions == {5: "7-0/aa"}
@@ -32,13 +34,13 @@ def test_every_message_has_its_item_and_positions_move_with_them() -> None:
 def test_a_welcome_says_what_was_resumed() -> None:
     log = ClientLog(KITCHEN)
     text = '{"type":"welcome","connection_id":"x","heartbeat":30,"positions":{"5":"9-0/cc"},"resumed":{"5":false}}'
-    log.welcome("b", text, {5: "8-0/bb"}, 1.0)
+    log.welcome("b", text, {5: "8-0/bb"}, dialled=0.5, now=1.0)
     assert log.items() == [Welcomed(1.0, {5: "9-0/cc"}, {5: "8-0/bb"}, {5: False})]
     assert log.positions == {5: "9-0/cc"}
 
 
 def test_what_no_client_should_get_is_kept() -> None:
     log = ClientLog(KITCHEN)
-    log.welcome("a", '{"type":"welcome","positions":{"5":"0-0"}}', {}, 1.0)
+    log.welcome("a", '{"type":"welcome","positions":{"5":"0-0"}}', {}, dialled=0.5, now=1.0)
     log.take('{"type":"error","code":"bad_json"}', 2.0)
     assert log.strange == ['{"type":"error","code":"bad_json"}']
