@@ -26,13 +26,15 @@ from gateway.protocol.keys import DLQ, LEASE, SOURCE, fence_key, head_key, histo
 from gateway.protocol.positions import Position
 from gateway.resilience.circuit_breaker import CircuitBreaker
 from gateway.types import Room, SystemClock
-from tests.support.relay_rig import CountingObserver, SteppedRelay, build_relay, critical_event
+from tests.support.relay_rig import PATIENCE_SECONDS, CountingObserver, SteppedRelay, build_relay, critical_event
 from tests.support.room_reader import RoomReader
 from tests.support.valkey import ValkeyServer, run_valkey
 
 ROOMS = (Room(7, 5), Room(7, 6))
 STEPS_TO_REST = 5_000
 EXAMPLES, STEPS = 25, 60
+NO_TIME_PASSES = {"lease": 3_600.0, "refeed": 3_600.0, "keep": 86_400.0}
+"""Seconds, far beyond what an example takes: a lease ends where a rule says so, and not where the machine is busy."""
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 """Without shrinking: an example costs a tenth of a second, and a history of steps reads well enough as it is."""
 
@@ -67,11 +69,12 @@ class RelayMachine(RuleBasedStateMachine):
         return self.loop.run_until_complete(coroutine)
 
     async def _begin(self) -> None:
-        self.redis = Redis.from_url(self.url)
+        self.redis = Redis.from_url(self.url, socket_timeout=None)
         await self.redis.flushall()
-        self.commands = RedisCommands(self.url, CircuitBreaker("commands", SystemClock(), open_seconds=0))
+        breaker = CircuitBreaker("commands", SystemClock(), open_seconds=0)
+        self.commands = RedisCommands(self.url, breaker, timeout=PATIENCE_SECONDS)
         self.history = RedisHistory(self.commands, events=self.history_events)
-        self.numbers = RelayNumbers(history_events=self.history_events, trim_every=0)
+        self.numbers = RelayNumbers(history_events=self.history_events, trim_every=0, **NO_TIME_PASSES)
         self.observer = CountingObserver()
         self.relays = [self._relay(), self._relay()]
         self.sent: dict[Room, list[bytes]] = {room: [] for room in ROOMS}
@@ -98,7 +101,9 @@ class RelayMachine(RuleBasedStateMachine):
             await self._follow(room)
 
     def _relay(self) -> SteppedRelay:
-        relay: SteppedRelay = build_relay(self.url, kind=SteppedRelay, observer=self.observer, numbers=self.numbers)
+        relay: SteppedRelay = build_relay(
+            self.url, kind=SteppedRelay, observer=self.observer, numbers=self.numbers, timeout=PATIENCE_SECONDS
+        )
         return relay
 
     # --- producers ----------------------------------------------------------------------------------------------
@@ -320,7 +325,7 @@ class PerfectMachine(RelayMachine):
 
 
 class ShortHistoryMachine(RelayMachine):
-    """History keeps fewer events than the minute that is fed again at each take-over."""
+    """History keeps fewer events than are fed again at each take-over."""
 
     history_events = 6
 

@@ -12,13 +12,14 @@ from gateway.protocol.keys import live_channel
 from gateway.protocol.live import CriticalEvent, decode_live
 from gateway.protocol.positions import ZERO, Position
 from gateway.types import Room
+from tests.support.relay_rig import PATIENCE_SECONDS
 
 
 class RoomReader:
     """Subscribes first, reads the head second; repairs from history whenever `prev` is not its cursor."""
 
     def __init__(self, url: str, history: RoomHistory, room: Room) -> None:
-        self._redis = Redis.from_url(url)
+        self._redis = Redis.from_url(url, socket_timeout=None)
         self._pubsub: Any = self._redis.pubsub()
         self._history = history
         self.room = room
@@ -86,8 +87,8 @@ class RoomReader:
         """Live messages up to an answer: Redis sends both in order."""
         messages: list[bytes] = []
         while True:
-            message = await self._pubsub.get_message(timeout=10)
-            assert message is not None, f"no {kind} within 10 s"
+            message = await self._pubsub.get_message(timeout=PATIENCE_SECONDS)
+            assert message is not None, f"no {kind} within {PATIENCE_SECONDS:g} s"
             if message["type"] == kind:
                 return messages
             if message["type"] == "smessage":
